@@ -1,0 +1,243 @@
+# quitring's build. `make help` lists what it can do.
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+# ---- what may be set: make NAME=value ----
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CFLAGS ?= -O2 -g
+LDFLAGS ?=
+WERROR ?= -Werror
+PREFIX ?= /usr/local
+DESTDIR ?=
+# Folders of your own: LWIP_DIR holds lwIP 2.2.1 (src/include/lwip/…), JSMN_DIR holds jsmn.h.
+LWIP_DIR ?=
+JSMN_DIR ?=
+# For `make run`: more arguments.
+ARGS ?=
+# Debian's pytest belongs to Debian's Python.
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
+V ?=
+
+# Asked here and not in a recipe, so that what is missing takes one line.
+WITHOUT_TOOLS := help deps run test run-tests unit e2e check check-format check-includes check-style \
+	check-functions format clean distclean
+ifneq ($(filter-out $(WITHOUT_TOOLS),$(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))),)
+MISSING := $(shell CC='$(CC)' JSMN_DIR='$(JSMN_DIR)' LWIP_DIR='$(LWIP_DIR)' port/deps.sh check build 2>&1)
+ifneq ($(MISSING),)
+$(error $(MISSING))
+endif
+endif
+
+# ---- sources ----
+
+BOARD := linux
+include boards/$(BOARD)/board.mk
+include port/lwip.mk
+
+LWIP := $(or $(LWIP_DIR),build/lwip)
+LWIP_READY := $(if $(LWIP_DIR),$(LWIP_DIR)/src/include/lwip/init.h,build/lwip/.sha256)
+
+SRC := $(sort $(wildcard src/*.c))
+PORT := $(sort $(wildcard port/*.c))
+FIRMWARE := $(sort $(wildcard firmware/*.c))
+BOARDS := $(sort $(wildcard boards/$(BOARD)/*.c))
+OURS := $(SRC) $(PORT) $(FIRMWARE) $(BOARDS)
+
+UNIT := $(sort $(wildcard tests/unit/*.c))
+UNIT_TESTS := $(filter tests/unit/test_%.c,$(UNIT))
+UNIT_DRIVERS := $(filter %_driver.c,$(UNIT))
+UNIT_HELPERS := $(filter-out $(UNIT_TESTS) $(UNIT_DRIVERS),$(UNIT))
+PORT_HELPERS := $(filter tests/unit/port_%,$(UNIT_HELPERS))
+
+# ---- flags ----
+
+WARN := -Wall -Wextra -Wconversion -Wshadow -Wundef -Wmissing-prototypes -Wstrict-prototypes \
+	-Wvla $(WERROR)
+DEPEND = -MD -MP
+SECTIONS := -ffunction-sections -fdata-sections
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g
+
+# A room sees only what it may include. No -I of src/, and -iquote of it only for tests that are far
+# from lwIP: src/limits.h would stand in for the <limits.h> of the C library, which gcc's own
+# <limits.h> looks for by #include_next. Others say "src/limits.h", which cannot be mistaken.
+JSMN_FLAGS := $(if $(JSMN_DIR),-isystem $(JSMN_DIR))
+LWIP_FLAGS := -iquote port -isystem $(LWIP)/src/include
+FLAGS_src := -std=c11 $(WARN) $(JSMN_FLAGS)
+FLAGS_firmware := -std=c11 $(WARN) -iquote . $(LWIP_FLAGS)
+FLAGS_port := -std=gnu11 $(WARN) -iquote . $(LWIP_FLAGS)
+FLAGS_boards := -std=gnu11 $(WARN) -iquote . $(BOARD_CFLAGS)
+FLAGS_tests := -std=gnu11 $(WARN) -iquote . -iquote src
+FLAGS_tests_port := -std=gnu11 $(WARN) -iquote . $(LWIP_FLAGS)
+FLAGS_lwip := -std=gnu11 -w -iquote . -iquote port -I$(LWIP)/src/include
+flags_of = $(if $(and $(filter tests/%,$1),$(findstring port,$(notdir $1))),$(FLAGS_tests_port),\
+	$(FLAGS_$(firstword $(subst /, ,$1))))
+FLAGS_ALL = $(foreach r,src firmware port boards tests tests_port lwip,$(FLAGS_$r))
+
+export CC LWIP_DIR JSMN_DIR PYTHON
+Q := $(if $(V),,@)
+PARALLEL = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 2))
+keep = @mkdir -p $(@D); echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' >$@
+say = @printf '  %-4s %s\n' $1 $2
+
+# ---- one variant: build/NAME/obj/…, rebuilt when its flags change, linked anew when a file comes
+# or goes ----
+
+# $1 name, $2 compiler, $3 flags
+define variant
+build/$1/flags: TEXT := $2 $3 $(FLAGS_ALL)
+build/$1/files: TEXT := $(OURS) $(UNIT) $(LWIP_FILES)
+build/$1/flags build/$1/files: FORCE
+	$$(keep)
+build/$1/obj/%.o: %.c build/$1/flags | $(LWIP_READY)
+	@mkdir -p $$(@D)
+	$$(call say,CC,$$@)
+	$$(Q)$2 $$(call flags_of,$$<) $3 $$(DEPEND) -c -o $$@ $$<
+build/$1/obj/lwip/%.o: $(LWIP)/src/%.c build/$1/flags | $(LWIP_READY)
+	@mkdir -p $$(@D)
+	$$(call say,CC,$$@)
+	$$(Q)$2 $$(FLAGS_lwip) $3 $$(DEPEND) -c -o $$@ $$<
+endef
+objects = $(patsubst %.c,build/$1/obj/%.o,$2)
+lwip_objects = $(patsubst %,build/$1/obj/lwip/%.o,$(LWIP_FILES))
+
+# The whole program. $1 variant, $2 compiler, $3 flags
+define program
+$(call variant,$1,$2,$(BOARD_DEFINES) $(SECTIONS) $3)
+OBJECTS += $(call objects,$1,$(OURS)) $(call lwip_objects,$1)
+build/$1/quitring: $(call objects,$1,$(OURS)) $(call lwip_objects,$1) build/$1/files
+	$$(call say,LD,$$@)
+	$$(Q)$2 $3 $(LDFLAGS) -Wl,--gc-sections -o $$@ $$(filter %.o,$$^) $(BOARD_LIBS)
+endef
+
+# Each unit test a program of its own, with what it uses of src/, firmware/ and the helpers beside
+# it; test_port_* with port/, lwIP and the helpers port_* besides, and without a board: they are the
+# board. $1 variant, $2 compiler, $3 flags
+define unit
+$(call variant,$1,$2,$3)
+OBJECTS += $(call objects,$1,$(UNIT) $(SRC) $(PORT) $(FIRMWARE)) $(call lwip_objects,$1)
+build/$1/libunit.a: $(call objects,$1,$(filter-out $(PORT_HELPERS),$(UNIT_HELPERS)) $(SRC) \
+	$(filter-out %/main.c,$(FIRMWARE)))
+build/$1/libport.a: $(call objects,$1,$(PORT_HELPERS) $(PORT)) $(call lwip_objects,$1)
+build/$1/libunit.a build/$1/libport.a: build/$1/files
+	$$(Q)rm -f $$@ && ar rc $$@ $$(filter %.o,$$^)
+build/$1/test_port_%: build/$1/obj/tests/unit/test_port_%.o build/$1/libport.a build/$1/libunit.a
+	$$(call say,LD,$$@)
+	$$(Q)$2 $3 -o $$@ -Wl,--start-group $$^ -Wl,--end-group -lcmocka
+build/$1/%: build/$1/obj/tests/unit/%.o build/$1/libunit.a
+	$$(call say,LD,$$@)
+	$$(Q)$2 $3 -o $$@ $$^ -lcmocka
+build-$1: $(patsubst tests/unit/%.c,build/$1/%,$(UNIT_TESTS) $(UNIT_DRIVERS))
+endef
+
+$(eval $(call program,$(BOARD),$(CC),$(CFLAGS)))
+$(eval $(call program,clang,clang,-O2 -g))
+$(eval $(call program,asan,gcc,$(SANITIZE)))
+$(eval $(call unit,unit,gcc,-O2 -g))
+$(eval $(call unit,unit-asan,clang,$(SANITIZE)))
+# Not linked: for check-memory, which reads the calls and the stack use that gcc writes down.
+$(eval $(call variant,calls,gcc,$(BOARD_DEFINES) -O2 -fcallgraph-info=su))
+OBJECTS += $(call objects,calls,$(OURS))
+
+.SECONDARY: $(OBJECTS)
+-include $(OBJECTS:.o=.d)
+
+# ---- lwIP's source ----
+
+ifeq ($(LWIP_DIR),)
+$(LWIP_READY): port/get_lwip.sh
+	@port/get_lwip.sh build/lwip
+else
+$(LWIP_READY):
+	@echo 'quitring: LWIP_DIR=$(LWIP_DIR): lwIP 2.2.1 is not there (src/include/lwip/init.h)' >&2
+	@exit 1
+endif
+$(LWIP_FILES:%=$(LWIP)/src/%.c): | $(LWIP_READY) ;
+
+# ---- targets ----
+
+.PHONY: FORCE
+FORCE:
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+		awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
+	@echo 'Settings: CC=clang, CFLAGS=, LWIP_DIR=, JSMN_DIR=, PREFIX=, DESTDIR=, V=1 (see the Makefile)'
+
+.PHONY: all
+all: build/$(BOARD)/quitring ## builds build/linux/quitring (the default)
+
+.PHONY: run
+run: ## gets what is missing, builds, starts it (ARGS="--publish 127.0.0.1:9000": more arguments)
+	@port/deps.sh install build
+	@$(MAKE) $(PARALLEL) all
+	@build/$(BOARD)/quitring --net user $(ARGS)
+
+.PHONY: deps
+deps: ## gets what building and testing need, with apt-get where something is missing
+	@port/deps.sh install test
+	@$(MAKE) $(LWIP_READY)
+
+.PHONY: test
+test: ## gets what is missing, builds, and runs every test and check
+	@port/deps.sh install test
+	@$(MAKE) run-tests
+
+.PHONY: run-tests
+run-tests: ## every test and check, with what is there
+	@$(PYTHON) tests/run
+
+.PHONY: unit e2e check
+unit: ## the unit tests alone, built by gcc, and by clang with sanitizers
+	@$(PYTHON) tests/run unit
+e2e: ## the tests against the running program alone
+	@$(PYTHON) tests/run e2e
+check: ## the checks alone
+	@$(PYTHON) tests/run check
+
+.PHONY: build-clang build-asan build-unit build-unit-asan build-calls
+build-clang: build/clang/quitring ## builds it with clang
+build-asan: build/asan/quitring ## builds it with address and undefined behaviour sanitizers
+build-unit: ## builds the unit tests
+build-unit-asan: ## builds the unit tests with clang and sanitizers
+build-calls: $(call objects,calls,$(OURS))
+
+.PHONY: check-format check-includes check-style check-functions check-memory check-tidy \
+	check-cppcheck check-readme
+check-format: ## C as clang-format writes it (make format does it)
+	@tests/check/format.sh
+check-includes: ## who may include whom: ARCHITECTURE's table
+	@$(PYTHON) tests/check/includes.py
+check-style: ## no conditional compilation, no third-party text, short headers
+	@$(PYTHON) tests/check/style.py
+check-functions: ## functions fit a screen and are simple
+	@$(PYTHON) tests/check/functions.py
+check-memory: build/$(BOARD)/quitring build-calls ## no heap, no recursion, bounded stack
+	@$(PYTHON) tests/check/memory.py $(call objects,$(BOARD),$(OURS)) \
+		$(call lwip_objects,$(BOARD)) -- $(call objects,calls,$(OURS))
+check-tidy: $(LWIP_READY) ## clang-tidy
+	@$(PYTHON) tests/check/tidy.py $(foreach f,$(OURS),$f '$(call flags_of,$f) $(BOARD_DEFINES)')
+check-cppcheck: $(LWIP_READY) ## cppcheck
+	@tests/check/cppcheck.sh $(LWIP)/src/include $(BOARD_DEFINES)
+check-readme: build/$(BOARD)/quitring ## what the README shows is what happens
+	@$(PYTHON) tests/check/readme.py
+
+.PHONY: format
+format: ## writes our C files anew with clang-format
+	@tests/check/format.sh --write
+
+.PHONY: install
+install: build/$(BOARD)/quitring ## copies the program to $(DESTDIR)$(PREFIX)/bin
+	install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/quitring
+
+.PHONY: clean distclean
+clean: ## removes what was built, but not lwIP's source
+	@rm -rf $(filter-out build/lwip,$(wildcard build/*))
+distclean: ## removes build/
+	@rm -rf build

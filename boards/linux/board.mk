@@ -1,0 +1,8 @@
+# A Linux process. Memory is plentiful, so the ring may be large and the table of connections long.
+# Frames: a TAP device with offloads and AF_PACKET under GRO deliver merged ones, of up to 64 KiB.
+BOARD_DEFINES := -DQR_RING_MAX=16777216 -DQR_RING_DEFAULT=1048576 \
+	-DQR_CONNS_MAX=64 -DQR_LWIP_BACKLOG=200 -DQR_BOARD_FRAME_MAX=65550
+SLIRP_CFLAGS ?= -isystem /usr/include/slirp
+SLIRP_LIBS ?= -lslirp
+BOARD_CFLAGS := -D_GNU_SOURCE $(SLIRP_CFLAGS)
+BOARD_LIBS := $(SLIRP_LIBS)

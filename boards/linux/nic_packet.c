@@ -1,0 +1,300 @@
+/*
+ * AF_PACKET on an Ethernet interface: a host of our own on its LAN, beside the machine's, with a
+ * MAC address of its own. The machine itself cannot reach us: its frames leave by the wire.
+ */
+#include "nic.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef PACKET_IGNORE_OUTGOING
+#define PACKET_IGNORE_OUTGOING 23 /* Linux 4.20 */
+#endif
+
+#define FRAME_BYTES_MIN 60 /* Ethernet's 64 without the checksum */
+#define ETHER_BYTES     14
+#define IP_TCP          6
+#define IP_UDP          17
+#define VLAN_ID_BITS    0x0fffu
+
+/* Frames that are not for us and are skipped before the caller has its turn again. */
+#define SKIPPED_MAX 64
+
+static int card = -1;
+static unsigned card_index;
+
+/* ---- opening ---- */
+
+static int option_set(int name, const void *value, socklen_t len)
+{
+    return setsockopt(card, SOL_PACKET, name, value, len);
+}
+
+/* IPv4 and ARP, to our address or to a group. In the kernel, since on a card that takes in all
+ * frames of the LAN each one would else wake us. */
+static int filter_attach(const uint8_t mac[6])
+{
+    uint32_t mac_front =
+        (uint32_t)mac[0] << 24 | (uint32_t)mac[1] << 16 | (uint32_t)mac[2] << 8 | mac[3];
+    uint32_t mac_back = (uint32_t)mac[4] << 8 | mac[5];
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12), /* EtherType */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_ARP, 0, 6),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0), /* destination */
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x01, 5, 0),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, mac_front, 0, 2),
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, mac_back, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX), /* whole */
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+
+    return setsockopt(card, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
+static int attach(const uint8_t mac[6])
+{
+    const int on = 1;
+    struct packet_mreq all = {.mr_ifindex = (int)card_index, .mr_type = PACKET_MR_PROMISC};
+    struct sockaddr_ll address = {
+        .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)card_index};
+
+    /* Older kernels do not know it; frame_in() looks at each frame's direction anyway. */
+    (void)option_set(PACKET_IGNORE_OUTGOING, &on, sizeof on);
+    if (filter_attach(mac) != 0) {
+        return qr_nic_refuse("cannot filter its frames: %s", strerror(errno));
+    }
+    if (option_set(PACKET_AUXDATA, &on, sizeof on) != 0) {
+        return qr_nic_refuse("cannot ask about checksums: %s", strerror(errno));
+    }
+    if (option_set(PACKET_ADD_MEMBERSHIP, &all, sizeof all) != 0) {
+        return qr_nic_refuse("cannot receive for a second address: %s", strerror(errno));
+    }
+    /* Nothing was received before this, so that no frame has passed the filter by. */
+    if (bind(card, (struct sockaddr *)&address, sizeof address) != 0) {
+        return qr_nic_refuse("cannot bind: %s", strerror(errno));
+    }
+    return 0;
+}
+
+static int packet_open(const char *interface, const struct qr_board_nic_config *config,
+                       uint8_t mac[6])
+{
+    struct qr_nic_interface found;
+
+    (void)config;
+    if (qr_nic_interface_find(&found, interface, "see: ip link") != 0) {
+        return -1;
+    }
+    if (!found.ethernet) {
+        return qr_nic_refuse("not an Ethernet interface");
+    }
+    card = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (card < 0) {
+        return errno == EPERM ? qr_nic_refuse("not permitted; run as root, or give CAP_NET_RAW "
+                                              "with: setcap cap_net_raw+ep PROGRAM")
+                              : qr_nic_refuse("cannot open: %s", strerror(errno));
+    }
+    card_index = found.index;
+    /* Cards keep their address, and a fleet of devices may have been flashed with one machine ID.
+     */
+    qr_nic_mac_make(mac, interface, found.mac, true);
+    if (attach(mac) != 0) {
+        close(card);
+        card = -1;
+        return -1;
+    }
+    if (!found.up) {
+        /* Said here; bind() has left the same thing as an error to be received. */
+        qr_nic_interface_warn(&found, interface);
+        int error;
+        socklen_t len = sizeof error;
+        getsockopt(card, SOL_SOCKET, SO_ERROR, &error, &len);
+    }
+    return 0;
+}
+
+/* ---- checksums that a sender on this machine has left to its card ---- */
+
+static unsigned get_u16(const uint8_t *at)
+{
+    return (unsigned)at[0] << 8 | at[1];
+}
+
+/* Adds 16-bit words, the last byte padded with 0 (RFC 1071). 64 KB of them do not overflow. */
+static uint32_t sum_u16(uint32_t sum, const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i + 1 < len; i += 2) {
+        sum += get_u16(bytes + i);
+    }
+    return len % 2 == 0 ? sum : sum + ((uint32_t)bytes[len - 1] << 8);
+}
+
+/* A TCP segment or UDP datagram, in an IPv4 frame. */
+struct segment {
+    const uint8_t *ip;
+    uint8_t *bytes;
+    size_t len;
+    size_t checksum; /* its place */
+};
+
+/* Of the checksum in a segment or datagram; 0: not known. */
+static size_t checksum_place(uint8_t protocol)
+{
+    switch (protocol) {
+    case IP_TCP: return 16;
+    case IP_UDP: return 6;
+    default: return 0;
+    }
+}
+
+/* Returns false for other frames, fragments, and frames that do not add up. */
+static bool segment_find(struct segment *segment, uint8_t *frame, size_t frame_len)
+{
+    uint8_t *ip = frame + ETHER_BYTES;
+    if (frame_len < ETHER_BYTES + 20 || get_u16(frame + 12) != ETH_P_IP || ip[0] >> 4 != 4) {
+        return false;
+    }
+    bool fragment = (get_u16(ip + 6) & 0x3fffu) != 0; /* more fragments, or an offset */
+    size_t checksum = checksum_place(ip[9]);
+    if (fragment || checksum == 0) {
+        return false;
+    }
+    size_t head_len = (size_t)(ip[0] & 0x0f) * 4, ip_len = get_u16(ip + 2);
+    if (head_len < 20 || ip_len > frame_len - ETHER_BYTES || ip_len < head_len + checksum + 2) {
+        return false;
+    }
+    *segment = (struct segment){
+        .ip = ip, .bytes = ip + head_len, .len = ip_len - head_len, .checksum = checksum};
+    return true;
+}
+
+/* Where there is no checksum to write, the frame stays as it is: lwIP says what becomes of it. */
+static void checksum_complete(uint8_t *frame, size_t frame_len)
+{
+    struct segment segment;
+    if (!segment_find(&segment, frame, frame_len)) {
+        return;
+    }
+    uint8_t *place = segment.bytes + segment.checksum, protocol = segment.ip[9];
+    place[0] = place[1] = 0;
+    /* The pseudo header: both addresses, protocol, length (RFC 9293 section 3.1, RFC 768). */
+    uint32_t sum = sum_u16(protocol + (uint32_t)segment.len, segment.ip + 12, 8);
+    sum = sum_u16(sum, segment.bytes, segment.len);
+    sum = (sum & 0xffffu) + (sum >> 16);
+    sum = ~(sum + (sum >> 16)) & 0xffffu;
+    if (sum == 0 && protocol == IP_UDP) {
+        sum = 0xffffu; /* 0 would say that there is none */
+    }
+    place[0] = (uint8_t)(sum >> 8);
+    place[1] = (uint8_t)sum;
+}
+
+/* ---- frames ---- */
+
+/* The interface went down, or away. Down may pass; away does not. */
+static void down(int error)
+{
+    char name[IFNAMSIZ];
+
+    if (if_indextoname(card_index, name) == NULL) {
+        qr_nic_refuse("the interface is gone: %s", strerror(error));
+        qr_board_exit(1);
+    }
+    qr_nic_warn("%s", strerror(error));
+}
+
+static const struct tpacket_auxdata *auxdata(struct msghdr *message)
+{
+    struct cmsghdr *part = CMSG_FIRSTHDR(message);
+
+    while (part != NULL && (part->cmsg_level != SOL_PACKET || part->cmsg_type != PACKET_AUXDATA)) {
+        part = CMSG_NXTHDR(message, part);
+    }
+    return part == NULL ? NULL : (const struct tpacket_auxdata *)(void *)CMSG_DATA(part);
+}
+
+/* Whether a received frame is one for us. Its VLAN tag, where it had one, has been taken off; VLAN
+ * 0 only gives a priority. */
+static bool ours(const struct msghdr *message, const struct sockaddr_ll *from,
+                 const struct tpacket_auxdata *aux)
+{
+    bool tagged = aux != NULL && (aux->tp_status & TP_STATUS_VLAN_VALID) != 0 &&
+                  (aux->tp_vlan_tci & VLAN_ID_BITS) != 0;
+    return !tagged && from->sll_pkttype != PACKET_OUTGOING && (message->msg_flags & MSG_TRUNC) == 0;
+}
+
+static size_t packet_frame_in(uint8_t *frame)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+    } control;
+    struct sockaddr_ll from = {0};
+    struct iovec part = {frame, QR_BOARD_FRAME_MAX};
+
+    for (int skipped = 0; skipped < SKIPPED_MAX; skipped++) {
+        struct msghdr message = {.msg_name = &from,
+                                 .msg_namelen = sizeof from,
+                                 .msg_iov = &part,
+                                 .msg_iovlen = 1,
+                                 .msg_control = control.bytes,
+                                 .msg_controllen = sizeof control.bytes};
+        ssize_t n = recvmsg(card, &message, 0);
+        if (n < 0) {
+            if (errno != EAGAIN && errno != EINTR) {
+                down(errno);
+            }
+            return 0;
+        }
+        const struct tpacket_auxdata *aux = auxdata(&message);
+        if (!ours(&message, &from, aux)) {
+            continue;
+        }
+        if (aux != NULL && (aux->tp_status & TP_STATUS_CSUMNOTREADY) != 0) {
+            checksum_complete(frame, (size_t)n);
+        }
+        return (size_t)n;
+    }
+    return 0;
+}
+
+static int packet_frame_out(const uint8_t *frame, size_t len)
+{
+    uint8_t padded[FRAME_BYTES_MIN] = {0};
+
+    if (len < sizeof padded) {
+        memcpy(padded, frame, len);
+        frame = padded;
+        len = sizeof padded;
+    }
+    return send(card, frame, len, 0) == (ssize_t)len ? 0 : -1;
+}
+
+static size_t packet_sleep(struct pollfd **polls, uint32_t *timeout_ms)
+{
+    static struct pollfd poll_card;
+
+    (void)timeout_ms;
+    poll_card = (struct pollfd){.fd = card, .events = POLLIN};
+    *polls = &poll_card;
+    return 1;
+}
+
+const struct qr_nic qr_nic_packet = {
+    .open = packet_open,
+    .frame_in = packet_frame_in,
+    .frame_out = packet_frame_out,
+    .sleep = packet_sleep,
+};

@@ -1,0 +1,29 @@
+/*
+ * lwIP's view of compiler and platform. All of it is standard C11; what needs a platform goes
+ * through the board.
+ */
+#ifndef QR_ARCH_CC_H
+#define QR_ARCH_CC_H
+
+#include <stdint.h>
+#include <sys/time.h> /* struct timeval */
+
+#define LWIP_TIMEVAL_PRIVATE  0
+#define LWIP_ERRNO_STDINCLUDE 1
+#define LWIP_NO_CTYPE_H       1 /* lwIP's own ASCII ctype: no locale */
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define BYTE_ORDER BIG_ENDIAN
+#else
+#define BYTE_ORDER LITTLE_ENDIAN
+#endif
+
+/* Says where, and ends the program: an assertion in lwIP is a fault of its caller, us. */
+_Noreturn void qr_port_assert_failed(const char *what, const char *file, int line);
+#define LWIP_PLATFORM_ASSERT(what) qr_port_assert_failed(what, __FILE__, __LINE__)
+#define LWIP_PLATFORM_DIAG(text)
+
+uint32_t qr_port_random(void);
+#define LWIP_RAND() qr_port_random()
+
+#endif

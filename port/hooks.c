@@ -1,0 +1,75 @@
+#include "hooks.h"
+
+#include <stdbool.h>
+
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/prot/tcp.h"
+#include "lwip/tcp.h"
+
+/* Bytes of a window below which it is not halved for segments. */
+#define SMALL_WINDOW 512
+
+/* RFC 9293 section 3.2: 0 ends the list, 1 is one byte, all others have their length, including
+ * these two bytes, in the second. 2 stands in a SYN only (section 3.7.1). */
+enum { OPTION_END = 0, OPTION_NOP = 1, OPTION_MSS = 2 };
+
+/* The options' i-th byte; lwIP has them in one piece, or the rest in the next pbuf. */
+static u8_t option_byte(const struct tcp_hdr *header, u16_t first_len, const u8_t *second, u16_t i)
+{
+    const u8_t *first = (const u8_t *)(header + 1);
+
+    return i < first_len ? first[i] : second[i - first_len];
+}
+
+static bool options_add_up(const struct tcp_hdr *header, u16_t options_len, u16_t first_len,
+                           const u8_t *second)
+{
+    u16_t i = 0;
+
+    while (i < options_len) {
+        u8_t kind = option_byte(header, first_len, second, i);
+        u8_t len;
+        if (kind == OPTION_END) {
+            break;
+        }
+        if (kind == OPTION_NOP) {
+            i++;
+            continue;
+        }
+        if (options_len - i < 2) {
+            return false;
+        }
+        len = option_byte(header, first_len, second, (u16_t)(i + 1));
+        if (len < 2 || len > options_len - i ||
+            (kind == OPTION_MSS && (TCPH_FLAGS(header) & TCP_SYN) == 0)) {
+            return false;
+        }
+        i = (u16_t)(i + len);
+    }
+    return true;
+}
+
+err_t qr_hook_tcp_in(struct tcp_pcb *pcb, const struct tcp_hdr *header, u16_t options_len,
+                     u16_t first_len, const u8_t *second)
+{
+    if (!options_add_up(header, options_len, first_len, second)) {
+        return ERR_VAL;
+    }
+    if (pcb->state != LISTEN && pcb->snd_wnd_max < SMALL_WINDOW) {
+        pcb->snd_wnd_max = 2 * TCP_MSS;
+    }
+    return ERR_OK;
+}
+
+void qr_hook_tcp_timers(void)
+{
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {
+        if (pcb->persist_backoff == 0 || (pcb->unsent != NULL && pcb->unacked == NULL)) {
+            continue;
+        }
+        pcb->persist_backoff = 0;
+        if (pcb->unacked != NULL && pcb->rtime < 0) {
+            pcb->rtime = 0; /* what is on the way needs its retransmission timer */
+        }
+    }
+}

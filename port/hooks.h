@@ -1,0 +1,34 @@
+/* Where lwIP asks us: included by lwIP's own sources. */
+#ifndef QR_PORT_HOOKS_H
+#define QR_PORT_HOOKS_H
+
+#include "lwip/err.h"
+#include "lwip/ip_addr.h"
+
+struct tcp_pcb;
+struct tcp_hdr;
+struct pbuf;
+
+/* Looks at each segment before lwIP 2.2.1 does, which would
+ * - trust an option's length byte: a segment whose options do not add up is refused;
+ * - take a new segment size at any time, and then assert that no segment in its queue is longer: a
+ *   segment that has that option and no SYN is refused;
+ * - cut segments to half of the largest window so far, with the same assertion, which a window
+ *   breaks that opens from nothing by little; and keep its queue full of very short ones for ever:
+ *   for a largest window of nothing, or very little, it gets that of two full segments to reckon
+ *   with. A segment longer than the window is split when it is sent. */
+err_t qr_hook_tcp_in(struct tcp_pcb *pcb, const struct tcp_hdr *header, u16_t options_len,
+                     u16_t first_len, const u8_t *second);
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options_len, first_len, second, p)                 \
+    qr_hook_tcp_in(pcb, header, options_len, first_len, second)
+
+/* To be called, with the core locked, right before lwIP's TCP timers run. They assert that a
+ * persist timer has something to send and nothing on the way, which a peer breaks that takes a
+ * window probe's byte, or shrinks its window: such a timer is stopped, as RFC 9293 section 3.8.6.1
+ * has it. */
+void qr_hook_tcp_timers(void);
+
+/* An initial sequence number that nobody can guess (RFC 6528). */
+#define LWIP_HOOK_TCP_ISN(local_ip, local_port, remote_ip, remote_port) qr_port_random()
+
+#endif

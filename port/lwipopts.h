@@ -1,0 +1,134 @@
+/*
+ * lwIP's options: only those that differ from lwip/opt.h, each with its reason. Sizes follow from
+ * the number of connections; a board may overrule those under #ifndef.
+ */
+#ifndef QR_LWIPOPTS_H
+#define QR_LWIPOPTS_H
+
+#include "src/limits.h"
+
+/* ---- one thread, sockets (DESIGN.md tells how) ---- */
+
+#define NO_SYS                        0 /* lwIP has its socket API only so */
+#define SYS_LIGHTWEIGHT_PROT          0 /* nothing runs beside this thread: nothing to protect from */
+#define LWIP_TCPIP_CORE_LOCKING       1 /* the application calls the core itself … */
+#define LWIP_TCPIP_CORE_LOCKING_INPUT 1
+#define TCPIP_THREAD_TEST               /* … and drains the mailbox: tcpip_thread_poll_one() */
+#define LWIP_NETCONN_SEM_PER_THREAD   1 /* one semaphore in all, not one a connection */
+#define LWIP_NETCONN_FULLDUPLEX       0
+#define LWIP_SOCKET                   1
+#define LWIP_NETCONN                  1
+#define LWIP_COMPAT_SOCKETS           0 /* no macros named send or close */
+#define LWIP_POSIX_SOCKETS_IO_NAMES   0
+#define LWIP_SOCKET_SELECT            0
+#define LWIP_SOCKET_POLL              1
+
+/* ---- memory: all static ---- */
+
+#define MEM_LIBC_MALLOC 0
+#define MEMP_MEM_MALLOC 0
+#define MEM_ALIGNMENT   8
+
+/* Connections that wait in the backlog, at most 255. lwIP gives each a netconn as soon as its
+ * handshake is done; one that finds none is reset. */
+#ifndef QR_LWIP_BACKLOG
+#define QR_LWIP_BACKLOG 8
+#endif
+
+/* Connections that are closed for us and still in TCP's closing states. When these run out, lwIP
+ * gives up the oldest in TIME_WAIT by itself. */
+#ifndef QR_LWIP_CLOSING
+#define QR_LWIP_CLOSING 8
+#endif
+
+/* Connections in the table, one accepted before the one that it replaces is closed, the backlog,
+ * the listener. */
+#define MEMP_NUM_NETCONN           (QR_CONNS_MAX + 1 + QR_LWIP_BACKLOG + 1)
+#define MEMP_NUM_TCP_PCB           (QR_CONNS_MAX + 1 + QR_LWIP_BACKLOG + QR_LWIP_CLOSING)
+#define MEMP_NUM_TCP_PCB_LISTEN    1
+#define MEMP_NUM_UDP_PCB           2 /* DHCP has one */
+#define MEMP_NUM_NETBUF            1 /* no UDP sockets */
+#define MEMP_NUM_TCP_SEG           (TCP_SND_QUEUELEN * (QR_CONNS_MAX + QR_LWIP_CLOSING))
+#define TCP_LISTEN_BACKLOG         1
+#define TCP_DEFAULT_LISTEN_BACKLOG QR_LWIP_BACKLOG
+
+/* Bytes for what is sent and not yet acknowledged, ARP, ICMP and DHCP. A reader that takes nothing
+ * holds a send buffer in at most TCP_SND_QUEUELEN pieces, each with about 110 bytes around it: this
+ * is enough for all connections to be such readers but for some, so that they never keep a callback
+ * from its reply. When it runs out, sending waits. */
+#ifndef MEM_SIZE
+#define MEM_SIZE (12 * 1024 + QR_CONNS_MAX * (TCP_SND_BUF + 110 * TCP_SND_QUEUELEN))
+#endif
+
+/* Received frames. A callback fits into one of these. Small frames, such as bare acknowledgements,
+ * come from the heap, so that replies go on when the pool is empty (port/netif_board.c). */
+#ifndef PBUF_POOL_BUFSIZE
+#define PBUF_POOL_BUFSIZE 640
+#endif
+#ifndef PBUF_POOL_SIZE
+#define PBUF_POOL_SIZE (16 + 4 * QR_CONNS_MAX)
+#endif
+
+/* Slots of a mailbox: segments that wait to be read on a connection. lwIP keeps what finds no slot,
+ * and offers it again. The listener's holds the whole backlog: what found no slot would be reset.
+ */
+#define QR_LWIP_MBOX_SIZE         8
+#define TCPIP_MBOX_SIZE           QR_LWIP_MBOX_SIZE
+#define DEFAULT_TCP_RECVMBOX_SIZE QR_LWIP_MBOX_SIZE
+#define DEFAULT_ACCEPTMBOX_SIZE   QR_LWIP_BACKLOG
+
+/* ---- IPv4 on Ethernet ---- */
+
+#define LWIP_IPV4                 1
+#define LWIP_IPV6                 0
+#define LWIP_ARP                  1
+#define LWIP_ETHERNET             1
+#define LWIP_ICMP                 1 /* ping finds it */
+#define LWIP_RAW                  0
+#define LWIP_UDP                  1 /* for DHCP */
+#define LWIP_DNS                  0
+#define LWIP_DHCP                 1
+#define LWIP_ACD                  0 /* no probing of an address for seconds before its use */
+#define LWIP_DHCP_DOES_ACD_CHECK  0
+#define LWIP_NETIF_HOSTNAME       1 /* shown by DHCP servers */
+#define LWIP_SINGLE_NETIF         1
+#define IP_FORWARD                0
+#define IP_REASSEMBLY             0 /* TCP does not fragment; nobody can then hold buffers with fragments */
+#define IP_FRAG                   0
+#define LWIP_NETIF_TX_SINGLE_PBUF 0 /* 1 takes a full frame of the heap for each reply */
+
+/* ---- TCP ---- */
+
+#define LWIP_TCP                          1
+#define TCP_MSS                           1460
+#define TCP_WND                           (4 * TCP_MSS)
+#define TCP_WND_UPDATE_THRESHOLD          (2 * TCP_MSS) /* no bare window update for each callback */
+#define TCP_SND_BUF                       (2 * TCP_MSS)
+#define TCP_SND_QUEUELEN                  8 /* pieces, short where the peer wants short segments */
+#define TCP_QUEUE_OOSEQ                   1
+#define TCP_OOSEQ_MAX_PBUFS               4 /* a connection; the rest is sent again */
+#define LWIP_TCP_SACK_OUT                 0
+#define LWIP_TCP_TIMESTAMPS               0
+#define LWIP_TCP_KEEPALIVE                1 /* dead callers go this way; the times are set by net_lwip.c */
+#define LWIP_SO_LINGER                    1 /* not used: it makes the next one count in ms */
+#define LWIP_TCP_CLOSE_TIMEOUT_MS_DEFAULT 0 /* closing never waits: out of memory, it resets */
+#define LWIP_CHECKSUM_ON_COPY             1
+
+/* ---- guards from the outside (port/hooks.c) ---- */
+
+#define LWIP_HOOK_FILENAME "hooks.h"
+
+/* ---- statistics: tests look at the pools ---- */
+
+#define LWIP_STATS   1
+#define LINK_STATS   1
+#define MEM_STATS    1
+#define MEMP_STATS   1
+#define IP_STATS     0
+#define ICMP_STATS   0
+#define UDP_STATS    0
+#define TCP_STATS    1
+#define ETHARP_STATS 0
+#define SYS_STATS    0
+
+#endif

@@ -1,0 +1,168 @@
+/*
+ * net.h on a kernel's sockets, for the setting net=host. The board blocks SIGINT and SIGTERM; they
+ * get through only while this waits, so that none is lost between looking and sleeping.
+ */
+#define _GNU_SOURCE
+#include "port.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "src/limits.h"
+
+enum { BACKLOG = 128 };
+
+static uint32_t listen_addr;
+
+static int net_error(void)
+{
+    switch (errno) {
+    case EAGAIN:
+    case EINTR: return QR_NET_AGAIN;
+    case ENOMEM:
+    case ENOBUFS:
+    case ENFILE:
+    case EMFILE: return QR_NET_NO_MEMORY;
+    case EPIPE:
+    case ECONNRESET:
+    case ECONNABORTED:
+    case ENOTCONN:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case ETIMEDOUT: return QR_NET_RESET;
+    case EADDRINUSE: return QR_NET_IN_USE;
+    default: return QR_NET_FAILED;
+    }
+}
+
+static int set_option(int socket, int level, int name, int value)
+{
+    return setsockopt(socket, level, name, &value, sizeof value);
+}
+
+static int net_listen(void *ctx, uint16_t port)
+{
+    struct sockaddr_in addr = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(listen_addr)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int error;
+
+    (void)ctx;
+    if (fd < 0) {
+        return net_error();
+    }
+    if (set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) != 0 ||
+        bind(fd, (struct sockaddr *)&addr, sizeof addr) != 0 || listen(fd, BACKLOG) != 0) {
+        error = errno;
+        (void)close(fd);
+        errno = error;
+        return net_error();
+    }
+    return fd;
+}
+
+static int net_accept(void *ctx, int listener)
+{
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    (void)ctx;
+    if (fd < 0) {
+        return errno == ECONNABORTED ? QR_NET_AGAIN : net_error();
+    }
+    /* These cannot fail on a TCP socket; without them it would only be slower to notice. */
+    (void)set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    (void)set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    (void)set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, QR_KEEP_IDLE_S);
+    (void)set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, QR_KEEP_INTERVAL_S);
+    (void)set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, QR_KEEP_COUNT);
+    return fd;
+}
+
+static int net_recv(void *ctx, int socket, void *bytes, size_t len)
+{
+    ssize_t result = recv(socket, bytes, len, 0);
+
+    (void)ctx;
+    if (result == 0) {
+        return QR_NET_CLOSED;
+    }
+    return result < 0 ? net_error() : (int)result;
+}
+
+static int net_send(void *ctx, int socket, const void *bytes, size_t len)
+{
+    ssize_t result = send(socket, bytes, len, MSG_NOSIGNAL);
+
+    (void)ctx;
+    return result < 0 ? net_error() : (int)result;
+}
+
+static int net_finish(void *ctx, int socket)
+{
+    (void)ctx;
+    return shutdown(socket, SHUT_WR) != 0 ? net_error() : 0;
+}
+
+static void net_close(void *ctx, int socket)
+{
+    (void)ctx;
+    (void)close(socket);
+}
+
+static void net_abort(void *ctx, int socket)
+{
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+    (void)ctx;
+    (void)setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    (void)close(socket);
+}
+
+static int net_poll(void *ctx, struct qr_net_poll *polls, size_t n, uint32_t timeout_ms)
+{
+    static struct pollfd fds[QR_CONNS_MAX + 1];
+    struct timespec timeout = {.tv_sec = timeout_ms / 1000,
+                               .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
+    sigset_t none;
+    int result;
+
+    (void)ctx;
+    (void)sigemptyset(&none);
+    for (size_t i = 0; i < n; i++) {
+        fds[i].fd = polls[i].socket;
+        fds[i].events =
+            (short)((polls[i].want_read ? POLLIN : 0) | (polls[i].want_write ? POLLOUT : 0));
+    }
+    result = ppoll(fds, n, &timeout, &none);
+    for (size_t i = 0; i < n; i++) {
+        polls[i].ready = result > 0 && fds[i].revents != 0;
+    }
+    if (result < 0) {
+        return errno == EINTR ? 0 : net_error();
+    }
+    return result;
+}
+
+static const struct qr_net net = {
+    .listen = net_listen,
+    .accept = net_accept,
+    .recv = net_recv,
+    .send = net_send,
+    .finish = net_finish,
+    .close = net_close,
+    .abort = net_abort,
+    .poll = net_poll,
+};
+
+const struct qr_net *qr_net_kernel_start(uint32_t addr)
+{
+    listen_addr = addr;
+    return &net;
+}

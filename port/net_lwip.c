@@ -1,0 +1,245 @@
+#include "port.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "src/limits.h"
+#include "lwip/dhcp.h"
+#include "lwip/api.h"
+#include "lwip/netif.h"
+#include "lwip/priv/sockets_priv.h"
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/sockets.h"
+#include "lwip/tcp.h"
+#include "lwip/tcpip.h"
+#include "netif_board.h"
+#include "netif/ethernet.h"
+#include "pump.h"
+
+static struct netif netif;
+
+/* ---- errors ---- */
+
+static int net_error(void)
+{
+    switch (errno) {
+    case EWOULDBLOCK:
+    case EINPROGRESS: return QR_NET_AGAIN;
+    case ENOMEM:
+    case ENOBUFS:
+    case ENFILE: return QR_NET_NO_MEMORY;
+    case ECONNRESET:
+    case ECONNABORTED:
+    case ENOTCONN:
+    case EHOSTUNREACH:
+    case ETIMEDOUT: return QR_NET_RESET;
+    case EADDRINUSE: return QR_NET_IN_USE;
+    default: return QR_NET_FAILED;
+    }
+}
+
+static int set_option(int socket, int level, int name, int value)
+{
+    return lwip_setsockopt(socket, level, name, &value, sizeof value);
+}
+
+/* Non-blocking, replies go out at once, and dead peers are noticed. */
+static int prepare(int socket)
+{
+    if (lwip_fcntl(socket, F_SETFL, O_NONBLOCK) != 0 ||
+        set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1) != 0 ||
+        set_option(socket, SOL_SOCKET, SO_KEEPALIVE, 1) != 0 ||
+        set_option(socket, IPPROTO_TCP, TCP_KEEPIDLE, QR_KEEP_IDLE_S) != 0 ||
+        set_option(socket, IPPROTO_TCP, TCP_KEEPINTVL, QR_KEEP_INTERVAL_S) != 0 ||
+        set_option(socket, IPPROTO_TCP, TCP_KEEPCNT, QR_KEEP_COUNT) != 0) {
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- net.h ---- */
+
+static int net_listen(void *ctx, uint16_t port)
+{
+    struct sockaddr_in addr = {
+        .sin_family = AF_INET, .sin_port = lwip_htons(port), .sin_addr.s_addr = INADDR_ANY};
+    int socket = lwip_socket(AF_INET, SOCK_STREAM, 0);
+    int error;
+
+    (void)ctx;
+    if (socket < 0) {
+        return net_error();
+    }
+    if (lwip_bind(socket, (struct sockaddr *)&addr, sizeof addr) != 0 ||
+        lwip_listen(socket, QR_LWIP_BACKLOG) != 0 || lwip_fcntl(socket, F_SETFL, O_NONBLOCK) != 0) {
+        error = net_error();
+        (void)lwip_close(socket);
+        return error;
+    }
+    return socket;
+}
+
+static int net_accept(void *ctx, int listener)
+{
+    int socket = lwip_accept(listener, NULL, NULL);
+
+    (void)ctx;
+    if (socket < 0) {
+        return net_error();
+    }
+    if (prepare(socket) != 0) { /* it was reset while it waited */
+        (void)lwip_close(socket);
+        return QR_NET_AGAIN;
+    }
+    return socket;
+}
+
+static int net_recv(void *ctx, int socket, void *bytes, size_t len)
+{
+    ssize_t result = lwip_recv(socket, bytes, len, 0);
+
+    (void)ctx;
+    if (result == 0) {
+        return QR_NET_CLOSED;
+    }
+    return result < 0 ? net_error() : (int)result;
+}
+
+/* The TCP connection below a socket; NULL: it is gone, or the socket listens. lwIP's sockets do not
+ * tell how much it can take, and cannot reset it or say what it is worth. */
+static struct tcp_pcb *pcb_of(int socket)
+{
+    const struct lwip_sock *sock = lwip_socket_dbg_get_socket(socket);
+    struct tcp_pcb *pcb = sock == NULL || sock->conn == NULL ? NULL : sock->conn->pcb.tcp;
+
+    return pcb == NULL || pcb->state == LISTEN ? NULL : pcb;
+}
+
+/* lwIP queues all of a piece or nothing, in segments of the peer's size, of which it has few. */
+static size_t room_for(int socket, size_t len)
+{
+    const struct tcp_pcb *pcb = pcb_of(socket);
+    size_t room;
+
+    if (pcb == NULL || pcb->snd_queuelen >= TCP_SND_QUEUELEN) {
+        return len; /* lwIP says what the matter is */
+    }
+    room = (size_t)tcp_mss(pcb) * (TCP_SND_QUEUELEN - pcb->snd_queuelen);
+    return len < room ? len : room;
+}
+
+static int net_send(void *ctx, int socket, const void *bytes, size_t len)
+{
+    ssize_t result = lwip_send(socket, bytes, room_for(socket, len), 0);
+
+    (void)ctx;
+    if (result == 0) {
+        return QR_NET_AGAIN;
+    }
+    return result < 0 ? net_error() : (int)result;
+}
+
+static int net_finish(void *ctx, int socket)
+{
+    (void)ctx;
+    return lwip_shutdown(socket, SHUT_WR) != 0 ? net_error() : 0;
+}
+
+/* A connection that is closed for us may hang in its last states for half an hour, if its peer is
+ * gone or wants that. So it gets the lowest priority: lwIP gives it up for a new one. What it has
+ * received too early is of no use any more. */
+static void net_close(void *ctx, int socket)
+{
+    struct tcp_pcb *pcb;
+
+    (void)ctx;
+    LOCK_TCPIP_CORE();
+    pcb = pcb_of(socket);
+    if (pcb != NULL) {
+        tcp_setprio(pcb, TCP_PRIO_MIN);
+        tcp_free_ooseq(pcb);
+    }
+    UNLOCK_TCPIP_CORE();
+    (void)lwip_close(socket);
+}
+
+static void net_abort(void *ctx, int socket)
+{
+    struct tcp_pcb *pcb;
+
+    (void)ctx;
+    LOCK_TCPIP_CORE();
+    pcb = pcb_of(socket);
+    if (pcb != NULL) {
+        tcp_abort(pcb);
+    }
+    UNLOCK_TCPIP_CORE();
+    (void)lwip_close(socket);
+}
+
+static int net_poll(void *ctx, struct qr_net_poll *polls, size_t n, uint32_t timeout_ms)
+{
+    static struct pollfd fds[QR_CONNS_MAX + 1];
+    int result;
+
+    (void)ctx;
+    for (size_t i = 0; i < n; i++) {
+        fds[i].fd = polls[i].socket;
+        fds[i].events =
+            (short)((polls[i].want_read ? POLLIN : 0) | (polls[i].want_write ? POLLOUT : 0));
+    }
+    /* lwip_poll() pumps only when it has to wait: with a socket that is always ready it would
+     * never. */
+    if (!qr_pump_has_run()) {
+        qr_pump(0);
+        (void)qr_pump_has_run();
+    }
+    result = lwip_poll(n == 0 ? NULL : fds, (nfds_t)n, (int)timeout_ms);
+    for (size_t i = 0; i < n; i++) {
+        polls[i].ready = result > 0 && fds[i].revents != 0;
+    }
+    return result < 0 ? net_error() : result;
+}
+
+/* ---- start ---- */
+
+static const struct qr_net net = {
+    .listen = net_listen,
+    .accept = net_accept,
+    .recv = net_recv,
+    .send = net_send,
+    .finish = net_finish,
+    .close = net_close,
+    .abort = net_abort,
+    .poll = net_poll,
+};
+
+const struct qr_net *qr_net_lwip_start(const struct qr_net_config *config)
+{
+    ip4_addr_t addr = {lwip_htonl(config->addr)};
+    ip4_addr_t netmask = {lwip_htonl(config->netmask)};
+    ip4_addr_t gateway = {lwip_htonl(config->gateway)};
+
+    LOCK_TCPIP_CORE();
+    tcpip_init(NULL, NULL);
+    if (config->dhcp) {
+        ip4_addr_set_zero(&addr);
+        ip4_addr_set_zero(&netmask);
+        ip4_addr_set_zero(&gateway);
+    }
+    (void)netif_add(&netif, &addr, &netmask, &gateway, NULL, qr_netif_board_init, ethernet_input);
+    netif_set_hostname(&netif, config->hostname);
+    netif_set_default(&netif);
+    netif_set_up(&netif);
+    netif_set_link_up(&netif);
+    if (config->dhcp) {
+        (void)dhcp_start(&netif);
+    }
+    UNLOCK_TCPIP_CORE();
+    return &net;
+}
+
+uint32_t qr_net_lwip_addr(void)
+{
+    return lwip_ntohl(netif_ip4_addr(&netif)->addr);
+}

@@ -1,0 +1,25 @@
+/*
+ * The pump: what stands for lwIP's thread. Called by whatever waits, and at least once a turn of
+ * the server's loop; never calls the server.
+ */
+#ifndef QR_PORT_PUMP_H
+#define QR_PORT_PUMP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Sleeps in the board until a frame, lwIP's next timer or timeout_ms, whichever is first (0: does
+ * not sleep); then hands waiting frames to lwIP, runs its timers and empties its mailbox. */
+void qr_pump(uint32_t timeout_ms);
+
+/* Whether the pump has run since the last call of this function. */
+bool qr_pump_has_run(void);
+
+/* Hands at most one waiting frame of the board to lwIP (port/netif_board.c). False: none waits, or
+ * lwIP has no room for it now. */
+bool qr_netif_board_input(void);
+
+/* Whether a frame waits that was taken from the board: the board will not wake anybody for it. */
+bool qr_netif_board_waits(void);
+
+#endif

@@ -1,0 +1,270 @@
+/*
+ * lwIP's operating system for one thread. lwIP offers sockets only with an operating system below
+ * (NO_SYS 0) and then wants a thread of its own, which is recorded here and never started: this
+ * thread calls the core itself, and whenever lwIP would wait, the pump does that thread's work.
+ */
+#include "boards/board.h"
+#include "lwip/err.h"
+#include "lwip/sys.h"
+#include "lwip/tcpip.h"
+#include "lwip/timeouts.h"
+#include "hooks.h"
+#include "pump.h"
+
+/* Frames taken in one go, so that a flood of them does not keep the server from its turn. */
+#define FRAMES_A_TURN 64
+
+static sys_sem_t thread_sem;
+static unsigned core_depth;
+static bool pump_has_run;
+
+_Noreturn void qr_port_assert_failed(const char *what, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    qr_board_log(QR_LOG_ERROR, what);
+    qr_board_exit(1);
+}
+
+uint32_t qr_port_random(void)
+{
+    uint32_t value;
+
+    qr_board_random(&value, sizeof value);
+    return value;
+}
+
+/* ---- the core lock ---- */
+
+void qr_port_lock_core(void)
+{
+    core_depth++;
+}
+
+void qr_port_unlock_core(void)
+{
+    LWIP_ASSERT("core unlocked too often", core_depth != 0);
+    core_depth--;
+}
+
+void qr_port_assert_core_locked(void)
+{
+    LWIP_ASSERT("core not locked", core_depth != 0);
+}
+
+/* ---- the pump ---- */
+
+void qr_pump(uint32_t timeout_ms)
+{
+    uint32_t sleep_ms;
+
+    LWIP_ASSERT("the pump runs outside of the core", core_depth == 0);
+    pump_has_run = true;
+    LOCK_TCPIP_CORE();
+    sleep_ms = sys_timeouts_sleeptime();
+    UNLOCK_TCPIP_CORE();
+    if (qr_netif_board_waits()) {
+        sleep_ms = 0;
+    }
+    qr_board_wait(sleep_ms < timeout_ms ? sleep_ms : timeout_ms);
+    for (unsigned i = 0; i < FRAMES_A_TURN && qr_netif_board_input(); i++) {
+    }
+    LOCK_TCPIP_CORE();
+    if (sys_timeouts_sleeptime() == 0) {
+        qr_hook_tcp_timers();
+        sys_check_timeouts();
+    }
+    UNLOCK_TCPIP_CORE();
+    while (tcpip_thread_poll_one()) {
+    }
+}
+
+bool qr_pump_has_run(void)
+{
+    bool has_run = pump_has_run;
+
+    pump_has_run = false;
+    return has_run;
+}
+
+/* Pumps once, for at most what is left of timeout_ms since start_ms (0: no limit). Returns false
+ * when that is over, and once when the board is asked to stop, so that the loop hears of it. */
+static bool wait_more(uint32_t start_ms, uint32_t timeout_ms)
+{
+    static bool stop_told;
+    uint32_t waited_ms = sys_now() - start_ms;
+
+    if (qr_board_stopping() && !stop_told) {
+        stop_told = true;
+        return false;
+    }
+    if (timeout_ms != 0 && waited_ms >= timeout_ms) {
+        return false;
+    }
+    qr_pump(timeout_ms == 0 ? UINT32_MAX : timeout_ms - waited_ms);
+    return true;
+}
+
+/* ---- time ---- */
+
+void sys_init(void)
+{
+    thread_sem.valid = true;
+}
+
+u32_t sys_now(void)
+{
+    return (u32_t)qr_board_uptime_ms();
+}
+
+/* ---- semaphores ---- */
+
+sys_sem_t *qr_port_thread_sem(void)
+{
+    return &thread_sem;
+}
+
+err_t sys_sem_new(sys_sem_t *sem, u8_t count)
+{
+    sem->valid = true;
+    sem->count = count;
+    return ERR_OK;
+}
+
+void sys_sem_free(sys_sem_t *sem)
+{
+    sem->valid = false;
+}
+
+void sys_sem_signal(sys_sem_t *sem)
+{
+    if (sem->count < UINT8_MAX) {
+        sem->count++;
+    }
+}
+
+u32_t sys_arch_sem_wait(sys_sem_t *sem, u32_t timeout)
+{
+    u32_t start_ms = sys_now();
+
+    while (sem->count == 0) {
+        if (!wait_more(start_ms, timeout)) {
+            return SYS_ARCH_TIMEOUT;
+        }
+    }
+    sem->count--;
+    return sys_now() - start_ms;
+}
+
+/* ---- mailboxes ---- */
+
+/* A larger one is the listener's, of which there is one. */
+static void *listener_slots[QR_LWIP_BACKLOG];
+static bool listener_slots_taken;
+
+err_t sys_mbox_new(sys_mbox_t *mbox, int size)
+{
+    *mbox = (sys_mbox_t){.valid = true, .size = (uint8_t)size};
+    mbox->slots = mbox->few;
+    if (size <= QR_LWIP_MBOX_SIZE) {
+        return ERR_OK;
+    }
+    if (listener_slots_taken || size > QR_LWIP_BACKLOG) {
+        mbox->valid = false;
+        return ERR_MEM;
+    }
+    listener_slots_taken = true;
+    mbox->slots = listener_slots;
+    return ERR_OK;
+}
+
+void sys_mbox_free(sys_mbox_t *mbox)
+{
+    if (mbox->slots == listener_slots) {
+        listener_slots_taken = false;
+    }
+    mbox->valid = false;
+}
+
+err_t sys_mbox_trypost(sys_mbox_t *mbox, void *message)
+{
+    if (mbox->used == mbox->size) {
+        return ERR_MEM;
+    }
+    mbox->slots[(mbox->first + mbox->used) % mbox->size] = message;
+    mbox->used++;
+    return ERR_OK;
+}
+
+err_t sys_mbox_trypost_fromisr(sys_mbox_t *mbox, void *message)
+{
+    return sys_mbox_trypost(mbox, message);
+}
+
+/* lwIP calls this only without LWIP_TCPIP_CORE_LOCKING; nobody else could make room. */
+void sys_mbox_post(sys_mbox_t *mbox, void *message)
+{
+    err_t result = sys_mbox_trypost(mbox, message);
+
+    LWIP_ASSERT("mailbox full", result == ERR_OK);
+}
+
+u32_t sys_arch_mbox_tryfetch(sys_mbox_t *mbox, void **message)
+{
+    if (mbox->used == 0) {
+        return SYS_MBOX_EMPTY;
+    }
+    if (message != NULL) {
+        *message = mbox->slots[mbox->first];
+    }
+    mbox->first = (uint8_t)((mbox->first + 1u) % mbox->size);
+    mbox->used--;
+    return 0;
+}
+
+u32_t sys_arch_mbox_fetch(sys_mbox_t *mbox, void **message, u32_t timeout)
+{
+    u32_t start_ms = sys_now();
+
+    while (mbox->used == 0) {
+        if (!wait_more(start_ms, timeout)) {
+            return SYS_ARCH_TIMEOUT;
+        }
+    }
+    (void)sys_arch_mbox_tryfetch(mbox, message);
+    return sys_now() - start_ms;
+}
+
+/* ---- mutexes and threads: one thread has nobody to keep out ---- */
+
+err_t sys_mutex_new(sys_mutex_t *mutex)
+{
+    *mutex = true;
+    return ERR_OK;
+}
+
+void sys_mutex_free(sys_mutex_t *mutex)
+{
+    *mutex = false;
+}
+
+void sys_mutex_lock(sys_mutex_t *mutex)
+{
+    (void)mutex;
+}
+
+void sys_mutex_unlock(sys_mutex_t *mutex)
+{
+    (void)mutex;
+}
+
+sys_thread_t sys_thread_new(const char *name, lwip_thread_fn thread, void *arg, int stack_size,
+                            int priority)
+{
+    (void)name;
+    (void)thread;
+    (void)arg;
+    (void)stack_size;
+    (void)priority;
+    return 0;
+}

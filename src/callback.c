@@ -1,0 +1,239 @@
+#include "callback.h"
+
+#include <string.h>
+
+#include "json.h"
+
+/* Names of OpenIM's releases 3.5 to 3.8, in the order of the alphabet. */
+const char *const qr_callback_names[QR_CALLBACK_NAMES] = {
+    "callbackAfterAddBlackCommand",
+    "callbackAfterAddFriendAgreeCommand",
+    "callbackAfterAddFriendCommand",
+    "callbackAfterCreateGroupCommand",
+    "callbackAfterDeleteFriendCommand",
+    "callbackAfterDisMissGroupCommand",
+    "callbackAfterGroupMsgReadCommand",
+    "callbackAfterGroupMsgRevokeCommand",
+    "callbackAfterImportFriendsCommand",
+    "callbackAfterJoinGroupCommand",
+    "callbackAfterKickGroupCommand",
+    "callbackAfterRemoveBlackCommand",
+    "callbackAfterRevokeMsgCommand",
+    "callbackAfterSendGroupMsgCommand",
+    "callbackAfterSendSingleMsgCommand",
+    "callbackAfterSetFriendRemarkCommand",
+    "callbackAfterSetGroupInfoCommand",
+    "callbackAfterSetGroupInfoExCommand",
+    "callbackAfterSetGroupMemberInfoCommand",
+    "callbackAfterSingleMsgReadCommand",
+    "callbackAfterTransferGroupOwnerCommand",
+    "callbackAfterUpdateUserInfoCommand",
+    "callbackAfterUpdateUserInfoExCommand",
+    "callbackAfterUserKickOffCommand",
+    "callbackAfterUserOfflineCommand",
+    "callbackAfterUserOnlineCommand",
+    "callbackAfterUserRegisterCommand",
+    "callbackBeforeAddBlackCommand",
+    "callbackBeforeAddFriendAgreeCommand",
+    "callbackBeforeAddFriendCommand",
+    "callbackBeforeAfterMsgCommand",
+    "callbackBeforeCreateGroupCommand",
+    "callbackBeforeGroupOnlinePushCommand",
+    "callbackBeforeImportFriendsCommand",
+    "callbackBeforeInviteJoinGroupCommand",
+    "callbackBeforeJoinGroupCommand",
+    "callbackBeforeMembersJoinGroupCommand",
+    "callbackBeforeMsgModifyCommand",
+    "callbackBeforeOfflinePushCommand",
+    "callbackBeforeOnlinePushCommand",
+    "callbackBeforeSendGroupMsgCommand",
+    "callbackBeforeSendSingleMsgCommand",
+    "callbackBeforeSetFriendRemarkCommand",
+    "callbackBeforeSetGroupInfoCommand",
+    "callbackBeforeSetGroupInfoExCommand",
+    "callbackBeforeSetGroupMemberInfoCommand",
+    "callbackBeforeUpdateUserInfoCommand",
+    "callbackBeforeUpdateUserInfoExCommand",
+    "callbackBeforeUserRegisterCommand",
+    "callbackDisMissGroupCommand",
+    "callbackKillGroupCommand",
+    "callbackMsgModifyCommand",
+};
+
+/* Bytes of text, not terminated. */
+struct span {
+    const char *at;
+    size_t len;
+};
+
+static bool same(struct span a, const char *text)
+{
+    return a.len == strlen(text) && memcmp(a.at, text, a.len) == 0;
+}
+
+static struct span last_segment(const char *path, size_t path_len)
+{
+    size_t start = path_len;
+
+    while (start > 0 && path[start - 1] != '/') {
+        start--;
+    }
+    return (struct span){path + start, path_len - start};
+}
+
+/* A callback…Command, of any name in between. */
+static bool is_command(struct span name)
+{
+    static const char head[] = "callback", tail[] = "Command";
+    const size_t head_len = sizeof head - 1, tail_len = sizeof tail - 1;
+
+    return name.len > head_len + tail_len && memcmp(name.at, head, head_len) == 0 &&
+           memcmp(name.at + name.len - tail_len, tail, tail_len) == 0;
+}
+
+int qr_callback_command(const char *path, size_t path_len)
+{
+    struct span name = last_segment(path, path_len);
+
+    if (!is_command(name)) {
+        return QR_CALLBACK_NONE;
+    }
+    /* OpenIM 3.5 and 3.6 call it by the second name. */
+    if (same(name, "callbackAfterQuitGroupCommand") || same(name, "callbackQuitGroupCommand")) {
+        return QR_CALLBACK_QUIT;
+    }
+    for (int i = 0; i < QR_CALLBACK_NAMES; i++) {
+        if (same(name, qr_callback_names[i])) {
+            return i;
+        }
+    }
+    return QR_CALLBACK_OTHER;
+}
+
+/* What is wrong with a decoded ID, or with its decoding (len < 0). */
+static enum qr_err id_error(const char *id, int len)
+{
+    if (len == QR_ERR_NO_SPACE) {
+        return QR_ERR_ID_TOO_LONG;
+    }
+    if (len < 0) {
+        return (enum qr_err)len;
+    }
+    if (len == 0) {
+        return QR_ERR_ID_EMPTY;
+    }
+    return memchr(id, '\0', (size_t)len) == NULL ? QR_OK : QR_ERR_ID_NUL;
+}
+
+/* Decodes the member called name into out, which has QR_ID_MAX bytes. Returns its length. */
+static int read_id(const char *name, char *out, struct qr_fault *fault)
+{
+    qr_json_ref value = qr_json_member(0, name);
+    enum qr_err err;
+    int len;
+
+    if (value < 0) {
+        return qr_fault_at(fault, QR_ERR_FIELD_MISSING, name, QR_NO_OFFSET);
+    }
+    if (qr_json_type(value) != QR_JSON_STRING) {
+        return qr_fault_at(fault, QR_ERR_FIELD_TYPE, name, qr_json_offset(value));
+    }
+    len = qr_json_string(value, out, QR_ID_MAX);
+    err = id_error(out, len);
+    if (err != QR_OK) {
+        (void)qr_fault_at(fault, err, name, qr_json_offset(value));
+        fault->limit = err == QR_ERR_ID_TOO_LONG ? QR_ID_MAX : 0;
+        return err;
+    }
+    return len;
+}
+
+/* callbackCommand need not be there; where it is, it says what the path says. */
+static int check_command(struct span path_command, struct qr_fault *fault)
+{
+    char command[64];
+    qr_json_ref value = qr_json_member(0, "callbackCommand");
+    int len;
+
+    if (value < 0) {
+        return QR_OK;
+    }
+    if (qr_json_type(value) != QR_JSON_STRING) {
+        return qr_fault_at(fault, QR_ERR_FIELD_TYPE, "callbackCommand", qr_json_offset(value));
+    }
+    len = qr_json_string(value, command, sizeof command);
+    if (len < 0 || (size_t)len != path_command.len ||
+        memcmp(command, path_command.at, path_command.len) != 0) {
+        return qr_fault_at(fault, QR_ERR_COMMAND_MISMATCH, "callbackCommand",
+                           qr_json_offset(value));
+    }
+    return QR_OK;
+}
+
+int qr_callback_read(const struct qr_request *request, struct qr_callback_quit *quit,
+                     struct qr_fault *fault)
+{
+    int result = qr_json_read(request->content, request->content_len, fault);
+    int group_id_len, user_id_len;
+
+    if (result < 0) {
+        return result;
+    }
+    if (qr_json_type(0) != QR_JSON_OBJECT) {
+        return qr_fault_at(fault, QR_ERR_NOT_OBJECT, "content", QR_NO_OFFSET);
+    }
+    result = check_command(last_segment(request->path, request->path_len), fault);
+    if (result < 0) {
+        return result;
+    }
+    group_id_len = read_id("groupID", quit->group_id, fault);
+    if (group_id_len < 0) {
+        return group_id_len;
+    }
+    user_id_len = read_id("userID", quit->user_id, fault);
+    if (user_id_len < 0) {
+        return user_id_len;
+    }
+    quit->quit = (struct qr_quit){
+        .group_id = quit->group_id,
+        .user_id = quit->user_id,
+        .operation_id = request->operation_id,
+        .group_id_len = (uint8_t)group_id_len,
+        .user_id_len = (uint8_t)user_id_len,
+        .operation_id_len = (uint8_t)request->operation_id_len,
+    };
+    return QR_OK;
+}
+
+/* errDlt quotes a parameter's name as it was sent, so its length is bounded here. */
+static void place(struct qr_out *out, const struct qr_fault *fault)
+{
+    char text[QR_CALLBACK_PLACE_MAX];
+    struct qr_fault cut = *fault;
+    struct qr_out inner;
+
+    if (cut.part_len > QR_CALLBACK_PLACE_MAX / 2) {
+        cut.part_len = QR_CALLBACK_PLACE_MAX / 2;
+    }
+    qr_out_init(&inner, text, sizeof text);
+    qr_out_fault_place(&inner, &cut);
+    qr_out_json(out, inner.bytes, inner.len);
+}
+
+void qr_callback_reply(struct qr_out *out, const struct qr_fault *fault)
+{
+    static const char handled[] =
+        "{\"actionCode\":0,\"errCode\":0,\"errMsg\":\"\",\"errDlt\":\"\",\"nextCode\":0}";
+
+    if (fault == NULL) {
+        qr_out_text(out, handled);
+        return;
+    }
+    qr_out_text(out, "{\"actionCode\":1,\"errCode\":");
+    qr_out_u64(out, (uint64_t)-fault->err);
+    qr_out_text(out, ",\"errMsg\":\"");
+    qr_out_text(out, qr_err_text(fault->err));
+    qr_out_text(out, "\",\"errDlt\":");
+    place(out, fault);
+    qr_out_text(out, ",\"nextCode\":0}");
+}

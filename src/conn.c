@@ -1,0 +1,332 @@
+#include "conn.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Around a chunk's data: "01f4" CR LF in front; CR LF behind; "0" CR LF CR LF behind the last. */
+#define CHUNK_HEAD  6
+#define CHUNK_TAIL  2
+#define LAST_CHUNK  5
+#define CHUNK_FRAME (CHUNK_HEAD + CHUNK_TAIL + LAST_CHUNK)
+
+_Static_assert(QR_TX_SIZE >= QR_REPLY_HEAD_MAX && QR_TX_SIZE >= QR_PIECE_MIN + CHUNK_FRAME,
+               "tx holds a head, or a piece of content");
+_Static_assert(QR_TX_SIZE <= 0xffff, "a chunk's size has four digits");
+
+void qr_conn_open(struct qr_conn *conn, const struct qr_handler *handler, struct qr_stats *stats,
+                  const struct qr_now *now)
+{
+    memset(conn, 0, offsetof(struct qr_conn, http)); /* the buffers' bytes have no meaning */
+    conn->handler = handler;
+    conn->stats = stats;
+    conn->idle_since_ms = now->uptime_ms;
+    conn->deadline_ms = now->uptime_ms + QR_HEAD_TIMEOUT_MS;
+    qr_http_init(&conn->http, conn->work.bytes, sizeof conn->work.bytes);
+}
+
+bool qr_conn_idle(const struct qr_conn *conn)
+{
+    return conn->state == QR_CONN_READING && conn->http.phase == QR_HTTP_IDLE;
+}
+
+/* ---- the reply ---- */
+
+static void put_fixed_piece(struct qr_conn *conn)
+{
+    size_t len = conn->response.content_len - conn->content_off;
+
+    if (len > sizeof conn->tx - conn->tx_len) {
+        len = sizeof conn->tx - conn->tx_len;
+    }
+    memcpy(conn->tx + conn->tx_len, conn->work.bytes + conn->content_off, len);
+    conn->tx_len += len;
+    conn->content_off += len;
+    conn->reply_done = conn->content_off == conn->response.content_len;
+}
+
+/* RFC 9112 section 7.1; leading zeros are allowed in a chunk-size. */
+static void put_chunk_head(char *at, size_t len)
+{
+    static const char hex[] = "0123456789abcdef";
+
+    at[0] = hex[len >> 12 & 15];
+    at[1] = hex[len >> 8 & 15];
+    at[2] = hex[len >> 4 & 15];
+    at[3] = hex[len & 15];
+    at[4] = '\r';
+    at[5] = '\n';
+}
+
+static void put_produced_piece(struct qr_conn *conn)
+{
+    bool chunked = conn->framing == QR_FRAMING_CHUNKED;
+    char *at = conn->tx + conn->tx_len;
+    size_t room = sizeof conn->tx - conn->tx_len - (chunked ? CHUNK_FRAME : 0);
+    char *data = chunked ? at + CHUNK_HEAD : at;
+    size_t len =
+        conn->response.produce(conn->handler->ctx, conn->work.bytes, data, room, &conn->reply_done);
+    struct qr_out out;
+
+    assert(len <= room && (len != 0 || conn->reply_done));
+    qr_out_init(&out, conn->tx, sizeof conn->tx);
+    out.len = conn->tx_len + len;
+    if (chunked) {
+        out.len = conn->tx_len;
+        if (len != 0) { /* a chunk of no bytes would be the last one */
+            put_chunk_head(at, len);
+            out.len += CHUNK_HEAD + len;
+            qr_out_text(&out, "\r\n");
+        }
+        qr_out_text(&out, conn->reply_done ? "0\r\n\r\n" : "");
+    }
+    conn->tx_len = out.len;
+}
+
+static void put_piece(struct qr_conn *conn)
+{
+    size_t room = sizeof conn->tx - conn->tx_len;
+
+    if (conn->response.produce == NULL) {
+        put_fixed_piece(conn);
+    } else if (room >= QR_PIECE_MIN + CHUNK_FRAME) {
+        put_produced_piece(conn);
+    }
+}
+
+static enum qr_framing choose_framing(const struct qr_conn *conn, unsigned minor_version)
+{
+    if (conn->response.produce == NULL) {
+        return QR_FRAMING_LENGTH;
+    }
+    return minor_version == 0 ? QR_FRAMING_CLOSE : QR_FRAMING_CHUNKED;
+}
+
+/* response is filled in: writes the head, and what fits of the content. */
+static void begin_reply(struct qr_conn *conn, const struct qr_now *now, bool keep_alive)
+{
+    const struct qr_request *request = &conn->http.request;
+    struct qr_out out;
+
+    conn->framing = choose_framing(conn, request->minor_version);
+    conn->close_after =
+        !keep_alive || conn->announce_close || conn->framing == QR_FRAMING_CLOSE || conn->eof;
+    qr_out_init(&out, conn->tx, sizeof conn->tx);
+    /* A 100 (Continue) may still wait in tx. */
+    out.len = conn->tx_len;
+    qr_reply_head(&out, &(struct qr_reply_head){
+                            .status = conn->response.status,
+                            .content_type = conn->response.content_type,
+                            .allow = conn->response.allow,
+                            .no_cache = conn->response.no_cache,
+                            .framing = conn->framing,
+                            .content_length = conn->response.content_len,
+                            .close = conn->close_after,
+                            .keep_alive = request->minor_version == 0,
+                            .unix_ms = now->unix_ms,
+                        });
+    assert(!out.full);
+    conn->tx_len = out.len;
+    conn->content_off = 0;
+    conn->reply_done = request->method == QR_METHOD_HEAD; /* RFC 9110 section 9.3.2 */
+    conn->state = QR_CONN_REPLYING;
+    conn->deadline_ms = now->uptime_ms + QR_REPLY_TIMEOUT_MS;
+    if (!conn->reply_done) {
+        put_piece(conn);
+    }
+}
+
+static void answer(struct qr_conn *conn, const struct qr_now *now)
+{
+    conn->stats->requests++;
+    memset(&conn->response, 0, sizeof conn->response);
+    conn->handler->handle(conn->handler->ctx, &conn->http.request, now, conn->work.bytes,
+                          &conn->response);
+    conn->use = conn->response.callback ? QR_CONN_CALLER : QR_CONN_POLLER;
+    begin_reply(conn, now, conn->http.request.keep_alive);
+}
+
+/* Where the request ends is not known, so what follows it is dropped. */
+static void refuse(struct qr_conn *conn, const struct qr_fault *fault, const struct qr_now *now)
+{
+    conn->rx_off = conn->rx_len = 0;
+    if (conn->use == QR_CONN_FRESH) {
+        conn->use = QR_CONN_POLLER;
+    }
+    memset(&conn->response, 0, sizeof conn->response);
+    conn->handler->refuse(conn->handler->ctx, fault, conn->work.bytes, &conn->response);
+    begin_reply(conn, now, false);
+}
+
+/* ---- reading ---- */
+
+/* The head is complete. RFC 9110 section 10.1.1: a client that has begun to send the content does
+ * not need it. */
+static void put_continue(struct qr_conn *conn)
+{
+    struct qr_out out;
+
+    if (!conn->http.request.expect_continue || conn->rx_off != conn->rx_len) {
+        return;
+    }
+    qr_out_init(&out, conn->tx, sizeof conn->tx);
+    qr_out_text(&out, "HTTP/1.1 100 Continue\r\n\r\n");
+    conn->tx_len = out.len;
+}
+
+/* Deadlines run from the first byte of a head, and from the first moment of a content. */
+static void set_deadline(struct qr_conn *conn, enum qr_http_phase before, const struct qr_now *now)
+{
+    enum qr_http_phase after = conn->http.phase;
+
+    if (after == before) {
+        return;
+    }
+    if (after == QR_HTTP_CONTENT) {
+        conn->deadline_ms = now->uptime_ms + QR_CONTENT_TIMEOUT_MS;
+    } else if (after == QR_HTTP_HEAD && conn->use != QR_CONN_FRESH) {
+        conn->deadline_ms = now->uptime_ms + QR_HEAD_TIMEOUT_MS;
+    }
+}
+
+/* Parses what has arrived, until it is used up or a reply is under way. */
+static void parse(struct qr_conn *conn, const struct qr_now *now)
+{
+    while (conn->state == QR_CONN_READING && conn->rx_off < conn->rx_len) {
+        enum qr_http_phase before = conn->http.phase;
+        int taken =
+            qr_http_parse(&conn->http, conn->rx + conn->rx_off, conn->rx_len - conn->rx_off);
+        if (taken < 0) {
+            refuse(conn, &conn->http.fault, now);
+            return;
+        }
+        conn->rx_off += (size_t)taken;
+        set_deadline(conn, before, now);
+        if (conn->http.phase == QR_HTTP_DONE) {
+            answer(conn, now);
+        } else if (conn->http.phase == QR_HTTP_CONTENT && before != QR_HTTP_CONTENT) {
+            put_continue(conn);
+        }
+    }
+    if (conn->rx_off == conn->rx_len) {
+        conn->rx_off = conn->rx_len = 0;
+    }
+}
+
+/* While a reply is under way nothing is read: whoever sends requests without taking the replies
+ * fills its own side's buffers, not ours. */
+size_t qr_conn_rx_room(struct qr_conn *conn, char **room)
+{
+    if (conn->state == QR_CONN_REPLYING || conn->eof || conn->dead) {
+        return 0;
+    }
+    *room = conn->rx + conn->rx_len;
+    return sizeof conn->rx - conn->rx_len;
+}
+
+void qr_conn_received(struct qr_conn *conn, size_t len, const struct qr_now *now)
+{
+    if (conn->state == QR_CONN_CLOSING) {
+        return;
+    }
+    conn->rx_len += len;
+    parse(conn, now);
+}
+
+void qr_conn_received_fin(struct qr_conn *conn)
+{
+    conn->eof = true;
+    conn->dead = conn->state != QR_CONN_REPLYING;
+}
+
+/* ---- sending ---- */
+
+static void next_request(struct qr_conn *conn, const struct qr_now *now)
+{
+    conn->state = QR_CONN_READING;
+    conn->idle_since_ms = now->uptime_ms;
+    /* A callback's caller is never closed for idleness: it would write its next POST into the
+     * closing connection, and does not try again. Dead callers go by TCP keep-alive. */
+    conn->deadline_ms = conn->use == QR_CONN_CALLER ? 0 : now->uptime_ms + QR_IDLE_TIMEOUT_MS;
+    qr_http_next(&conn->http);
+    parse(conn, now);
+    conn->dead = conn->eof && conn->state == QR_CONN_READING;
+}
+
+/* RFC 9112 section 9.6: closing with unread bytes would reset the connection and could take the
+ * reply with it; so it waits for the client's FIN. */
+static void begin_closing(struct qr_conn *conn, const struct qr_now *now)
+{
+    conn->state = QR_CONN_CLOSING;
+    conn->rx_off = conn->rx_len = 0;
+    conn->dead = conn->eof;
+    conn->deadline_ms = now->uptime_ms + QR_CLOSE_TIMEOUT_MS;
+    /* Only our FIN tells the client where this reply ends. */
+    conn->finish = conn->finished = conn->framing == QR_FRAMING_CLOSE;
+}
+
+size_t qr_conn_tx_pending(const struct qr_conn *conn, const char **bytes)
+{
+    *bytes = conn->tx + conn->tx_off;
+    return conn->tx_len - conn->tx_off;
+}
+
+void qr_conn_sent(struct qr_conn *conn, size_t len, const struct qr_now *now)
+{
+    conn->tx_off += len;
+    if (conn->tx_off < conn->tx_len) {
+        return;
+    }
+    conn->tx_off = conn->tx_len = 0;
+    if (conn->state != QR_CONN_REPLYING) { /* it was a 100 (Continue) */
+        return;
+    }
+    if (!conn->reply_done) {
+        put_piece(conn);
+    } else if (conn->close_after) {
+        begin_closing(conn, now);
+    } else {
+        next_request(conn, now);
+    }
+}
+
+/* ---- deadlines ---- */
+
+static void request_late(struct qr_conn *conn, const struct qr_now *now)
+{
+    struct qr_fault fault;
+    bool head = conn->http.phase == QR_HTTP_HEAD;
+
+    conn->stats->timeouts++;
+    (void)qr_fault_limit(&fault, head ? QR_ERR_HEAD_TIMEOUT : QR_ERR_CONTENT_TIMEOUT,
+                         head ? "head" : "content",
+                         head ? QR_HEAD_TIMEOUT_MS : QR_CONTENT_TIMEOUT_MS);
+    refuse(conn, &fault, now);
+}
+
+static void closing_late(struct qr_conn *conn, const struct qr_now *now)
+{
+    if (conn->finished) {
+        conn->dead = true;
+        return;
+    }
+    conn->finish = conn->finished = true;
+    conn->deadline_ms = now->uptime_ms + QR_CLOSE_TIMEOUT_MS;
+}
+
+void qr_conn_tick(struct qr_conn *conn, const struct qr_now *now)
+{
+    if (conn->dead || conn->deadline_ms == 0 || now->uptime_ms < conn->deadline_ms) {
+        return;
+    }
+    if (conn->state == QR_CONN_CLOSING) {
+        closing_late(conn, now);
+    } else if (conn->state == QR_CONN_REPLYING) {
+        conn->stats->timeouts++;
+        conn->dead = conn->cut_off = true;
+    } else if (qr_conn_idle(conn)) {
+        conn->stats->connectionsIdleClosed++;
+        conn->dead = true;
+    } else {
+        request_late(conn, now);
+    }
+}

@@ -1,0 +1,61 @@
+/*
+ * The narrow seam to a socket API. Non-blocking TCP; a socket is a small number >= 0 of the
+ * network's own. port/net_lwip.c makes one of lwIP's sockets, port/net_kernel.c one of the
+ * kernel's, tests one that fails on purpose.
+ */
+#ifndef QR_NET_H
+#define QR_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum qr_net_err {
+    QR_NET_AGAIN = -1,     /* would block: try again when poll says so */
+    QR_NET_CLOSED = -2,    /* recv: the peer has sent its FIN, and all before it was read */
+    QR_NET_RESET = -3,     /* the connection is gone: reset, timed out; only close is left */
+    QR_NET_NO_MEMORY = -4, /* out of buffers or sockets: may work again later */
+    QR_NET_IN_USE = -5,    /* listen: the port is taken */
+    QR_NET_FAILED = -6     /* anything else; not expected */
+};
+
+struct qr_net_poll {
+    int socket;
+    bool want_read;  /* in: data, FIN, reset, or a connection to accept */
+    bool want_write; /* in: room to send */
+    bool ready;      /* out: one of those that were wanted, or an error */
+};
+
+struct qr_net {
+    void *ctx; /* handed to each function */
+
+    /* Opens a listener on the network's own address. Returns its socket; IN_USE, NO_MEMORY, FAILED.
+     */
+    int (*listen)(void *ctx, uint16_t port);
+
+    /* Takes the next waiting connection. Returns its socket; AGAIN, NO_MEMORY, FAILED. */
+    int (*accept)(void *ctx, int listener);
+
+    /* Returns the bytes read, 1 to len; AGAIN, CLOSED, RESET, NO_MEMORY. */
+    int (*recv)(void *ctx, int socket, void *bytes, size_t len);
+
+    /* Returns the bytes taken, 1 to len (they are copied); AGAIN, RESET, NO_MEMORY. */
+    int (*send)(void *ctx, int socket, const void *bytes, size_t len);
+
+    /* Sends a FIN behind what was sent; recv still works. Returns 0; RESET, NO_MEMORY. */
+    int (*finish)(void *ctx, int socket);
+
+    /* Frees the socket. Does not wait; cannot fail. What was sent and not acknowledged still goes
+     * out, unless received bytes were left unread: then the peer sees a reset. */
+    void (*close)(void *ctx, int socket);
+
+    /* Frees the socket at once; the peer sees a reset, and what it has not got it never gets. */
+    void (*abort)(void *ctx, int socket);
+
+    /* Waits until one of the n is ready, at most timeout_ms (0: only looks). It may come back early
+     * with none, when the board has something else to tell. This is where the network does its
+     * work, so it must be called on every turn. Returns how many are ready; NO_MEMORY, FAILED. */
+    int (*poll)(void *ctx, struct qr_net_poll *polls, size_t n, uint32_t timeout_ms);
+};
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * What a reply is written with: text, numbers, times, JSON strings and the HTTP head (RFC 9112
+ * section 4), all into a buffer that the caller owns. Pure.
+ *
+ * Writing is all or nothing for each call: what does not fit is left out whole, and the flag `full`
+ * stays set, so that a caller checks once, at the end.
+ */
+#ifndef QR_REPLY_H
+#define QR_REPLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "clock.h"
+#include "err.h"
+
+struct qr_out {
+    char *bytes;
+    size_t cap;
+    size_t len;
+    bool full; /* something did not fit */
+};
+
+void qr_out_init(struct qr_out *out, char *bytes, size_t cap);
+void qr_out_bytes(struct qr_out *out, const char *bytes, size_t len);
+void qr_out_text(struct qr_out *out, const char *text);
+void qr_out_u64(struct qr_out *out, uint64_t value);
+
+/* RFC 3339 with milliseconds, in quotes: "2026-01-02T03:04:05.678Z"; null where unix_ms is 0. */
+void qr_out_time(struct qr_out *out, uint64_t unix_ms);
+
+/* The bytes as a JSON string, in quotes. Control characters, quote and backslash are escaped; what
+ * is not UTF-8 comes out as \ufffd, byte by byte, so that the document is always valid. */
+void qr_out_json(struct qr_out *out, const char *bytes, size_t len);
+
+/* The inside of a JSON string, without quotes: as many whole characters as fit. Returns how many of
+ * the len bytes that took (len when done); never sets full. */
+size_t qr_out_json_part(struct qr_out *out, const char *bytes, size_t len);
+
+enum qr_framing {
+    QR_FRAMING_LENGTH,  /* Content-Length */
+    QR_FRAMING_CHUNKED, /* Transfer-Encoding: chunked; HTTP/1.1 only */
+    QR_FRAMING_CLOSE    /* until the connection closes (HTTP/1.0) */
+};
+
+/* The most bytes that qr_reply_head() writes. */
+#define QR_REPLY_HEAD_MAX 320
+
+struct qr_reply_head {
+    unsigned status;
+    const char *content_type; /* static */
+    const char *allow;        /* static; NULL: no Allow field */
+    bool no_cache;
+    enum qr_framing framing;
+    size_t content_length; /* QR_FRAMING_LENGTH */
+    bool close;            /* Connection: close */
+    bool keep_alive;       /* Connection: keep-alive (to an HTTP/1.0 client that asked for it) */
+    uint64_t unix_ms;      /* for Date; 0: no clock, no Date (RFC 9110 section 6.6.1) */
+};
+
+void qr_reply_head(struct qr_out *out, const struct qr_reply_head *head);
+
+/* What errDlt says of where a fault is: "groupID, at most 255 bytes", "content, byte 17". */
+void qr_out_fault_place(struct qr_out *out, const struct qr_fault *fault);
+
+#endif

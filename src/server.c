@@ -1,0 +1,332 @@
+#include "server.h"
+
+#include <string.h>
+
+/* The longest sleep; nothing depends on it. */
+#define WAIT_MAX_MS 60000u
+
+int qr_server_open(struct qr_server *server, const struct qr_net *net,
+                   const struct qr_handler *handler, struct qr_stats *stats, uint16_t port)
+{
+    server->net = net;
+    server->handler = handler;
+    server->stats = stats;
+    server->full = false;
+    server->accept_again_ms = 0;
+    server->n_polls = 0;
+    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
+        server->slots[i].socket = -1;
+    }
+    server->listener = net->listen(net->ctx, port);
+    return server->listener < 0 ? server->listener : 0;
+}
+
+/* ---- slots ---- */
+
+static void release(struct qr_server *server, struct qr_slot *slot)
+{
+    if (slot->conn.cut_off) {
+        server->net->abort(server->net->ctx, slot->socket);
+    } else {
+        server->net->close(server->net->ctx, slot->socket);
+    }
+    slot->socket = -1;
+    server->stats->connectionsOpen--;
+}
+
+static struct qr_slot *free_slot(struct qr_server *server)
+{
+    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
+        if (server->slots[i].socket < 0) {
+            return &server->slots[i];
+        }
+    }
+    return NULL;
+}
+
+/* How readily a connection is given up for a new one: 0 is never. A callback's caller never is, nor
+ * is anyone in the middle of a request. */
+static unsigned expendable(const struct qr_conn *conn, const struct qr_now *now)
+{
+    if (conn->state == QR_CONN_CLOSING) {
+        return 3; /* it has its reply, and was told to close */
+    }
+    if (!qr_conn_idle(conn) || conn->use == QR_CONN_CALLER) {
+        return 0;
+    }
+    if (conn->use == QR_CONN_FRESH) {
+        return now->uptime_ms - conn->idle_since_ms < QR_FRESH_GRACE_MS ? 0 : 2;
+    }
+    return 1;
+}
+
+/* The connection to give up: the most expendable, and of those the longest idle. NULL: none. */
+static struct qr_slot *find_victim(struct qr_server *server, const struct qr_now *now)
+{
+    struct qr_slot *victim = NULL;
+    unsigned most = 0;
+
+    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
+        struct qr_slot *slot = &server->slots[i];
+        unsigned rank = slot->socket < 0 ? 0 : expendable(&slot->conn, now);
+        if (rank == 0 || rank < most) {
+            continue;
+        }
+        if (victim == NULL || rank > most ||
+            slot->conn.idle_since_ms < victim->conn.idle_since_ms) {
+            victim = slot;
+            most = rank;
+        }
+    }
+    return victim;
+}
+
+/* ---- waiting ---- */
+
+/* A listener that is not polled keeps connections in its backlog; accepting them without a slot
+ * would reset them. */
+static bool may_accept(struct qr_server *server, const struct qr_now *now)
+{
+    bool room;
+
+    if (server->listener < 0 || now->uptime_ms < server->accept_again_ms) {
+        return false;
+    }
+    room = server->stats->connectionsOpen < QR_CONNS_MAX || find_victim(server, now) != NULL;
+    if (!room && !server->full) {
+        server->stats->connectionsFull++;
+    }
+    server->full = !room;
+    return room;
+}
+
+static uint32_t until(uint64_t deadline_ms, const struct qr_now *now, uint32_t at_most_ms)
+{
+    if (deadline_ms <= now->uptime_ms) {
+        return 0;
+    }
+    return deadline_ms - now->uptime_ms < at_most_ms ? (uint32_t)(deadline_ms - now->uptime_ms)
+                                                     : at_most_ms;
+}
+
+/* When to look again whether there is room to accept. */
+static uint64_t accept_look_ms(const struct qr_server *server, const struct qr_now *now)
+{
+    if (server->listener < 0) {
+        return now->uptime_ms + WAIT_MAX_MS;
+    }
+    return server->full ? now->uptime_ms + QR_FRESH_GRACE_MS : server->accept_again_ms;
+}
+
+static void add_poll(struct qr_server *server, int socket, bool want_read, bool want_write)
+{
+    server->polls[server->n_polls++] =
+        (struct qr_net_poll){.socket = socket, .want_read = want_read, .want_write = want_write};
+}
+
+void qr_server_wait(struct qr_server *server, const struct qr_now *now, uint32_t max_ms)
+{
+    uint32_t timeout_ms = max_ms < WAIT_MAX_MS ? max_ms : WAIT_MAX_MS;
+    int result;
+
+    server->n_polls = 0;
+    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
+        struct qr_slot *slot = &server->slots[i];
+        const char *tx;
+        char *rx;
+        bool sending;
+        if (slot->socket < 0) {
+            continue;
+        }
+        sending = qr_conn_tx_pending(&slot->conn, &tx) != 0;
+        add_poll(server, slot->socket, !sending && qr_conn_rx_room(&slot->conn, &rx) != 0, sending);
+        if (slot->conn.deadline_ms != 0) {
+            timeout_ms = until(slot->conn.deadline_ms, now, timeout_ms);
+        }
+    }
+    if (may_accept(server, now)) {
+        add_poll(server, server->listener, true, false);
+    } else {
+        timeout_ms = until(accept_look_ms(server, now), now, timeout_ms);
+    }
+    result = server->net->poll(server->net->ctx, server->polls, server->n_polls, timeout_ms);
+    if (result < 0) {
+        /* Nothing is known: look at everything, which finds out what is the matter. */
+        server->stats->networkNoMemory += result == QR_NET_NO_MEMORY;
+        for (size_t i = 0; i < server->n_polls; i++) {
+            server->polls[i].ready = true;
+        }
+    }
+}
+
+/* ---- serving ---- */
+
+static void count_failure(struct qr_server *server, struct qr_slot *slot, int result)
+{
+    if (result == QR_NET_AGAIN) {
+        return;
+    }
+    if (result == QR_NET_NO_MEMORY) { /* passes; the connection's deadline is the limit */
+        server->stats->networkNoMemory++;
+        return;
+    }
+    server->stats->connectionsReset++;
+    slot->conn.dead = true;
+}
+
+static void receive(struct qr_server *server, struct qr_slot *slot, const struct qr_now *now)
+{
+    char *room;
+    size_t len = qr_conn_rx_room(&slot->conn, &room);
+    int result;
+
+    if (len == 0) {
+        return;
+    }
+    result = server->net->recv(server->net->ctx, slot->socket, room, len);
+    if (result > 0) {
+        qr_conn_received(&slot->conn, (size_t)result, now);
+    } else if (result == QR_NET_CLOSED) {
+        qr_conn_received_fin(&slot->conn);
+    } else {
+        count_failure(server, slot, result);
+    }
+}
+
+static void transmit(struct qr_server *server, struct qr_slot *slot, const struct qr_now *now)
+{
+    for (unsigned i = 0; i < QR_SENDS_A_TURN && !slot->conn.dead; i++) {
+        const char *bytes;
+        size_t len = qr_conn_tx_pending(&slot->conn, &bytes);
+        int result;
+        if (len == 0) {
+            return;
+        }
+        result = server->net->send(server->net->ctx, slot->socket, bytes, len);
+        if (result <= 0) {
+            count_failure(server, slot, result);
+            return;
+        }
+        qr_conn_sent(&slot->conn, (size_t)result, now);
+    }
+}
+
+static void finish(struct qr_server *server, struct qr_slot *slot)
+{
+    int result;
+
+    if (!slot->conn.finish || slot->conn.dead) {
+        return;
+    }
+    slot->conn.finish = false;
+    result = server->net->finish(server->net->ctx, slot->socket);
+    if (result < 0) {
+        count_failure(server, slot, result);
+    }
+}
+
+static void serve_slot(struct qr_server *server, struct qr_slot *slot, bool ready,
+                       const struct qr_now *now)
+{
+    bool short_of_slots = QR_CONNS_MAX - server->stats->connectionsOpen < QR_CONNS_SPARE;
+    const char *tx;
+
+    slot->conn.announce_close = short_of_slots || server->listener < 0;
+    if (ready && qr_conn_tx_pending(&slot->conn, &tx) == 0) {
+        receive(server, slot, now);
+    }
+    qr_conn_tick(&slot->conn, now);
+    transmit(server, slot, now);
+    finish(server, slot);
+    if (slot->conn.dead || (server->listener < 0 && qr_conn_idle(&slot->conn))) {
+        release(server, slot);
+    }
+}
+
+static bool accept_one(struct qr_server *server, const struct qr_now *now)
+{
+    struct qr_slot *slot = free_slot(server);
+    int socket;
+
+    if (slot == NULL) {
+        slot = find_victim(server, now);
+    }
+    if (slot == NULL) {
+        return false;
+    }
+    socket = server->net->accept(server->net->ctx, server->listener);
+    if (socket < 0) {
+        if (socket != QR_NET_AGAIN) {
+            server->stats->networkNoMemory++;
+            server->accept_again_ms = now->uptime_ms + QR_ACCEPT_REST_MS;
+        }
+        return false;
+    }
+    if (slot->socket >= 0) {
+        server->stats->connectionsDropped++;
+        release(server, slot);
+    }
+    slot->socket = socket;
+    qr_conn_open(&slot->conn, server->handler, server->stats, now);
+    server->stats->connectionsAccepted++;
+    server->stats->connectionsOpen++;
+    if (server->stats->connectionsOpen > server->stats->connectionsOpenMost) {
+        server->stats->connectionsOpenMost = server->stats->connectionsOpen;
+    }
+    return true;
+}
+
+void qr_server_serve(struct qr_server *server, const struct qr_now *now)
+{
+    const struct qr_net_poll *poll = server->polls;
+    const struct qr_net_poll *end = server->polls + server->n_polls;
+
+    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
+        struct qr_slot *slot = &server->slots[i];
+        bool ready = false;
+        if (slot->socket < 0) {
+            continue;
+        }
+        if (poll < end) {
+            ready = poll->ready;
+            poll++;
+        }
+        serve_slot(server, slot, ready, now);
+    }
+    if (poll < end && poll->ready) {
+        for (size_t i = 0; i < QR_CONNS_MAX && accept_one(server, now); i++) {
+        }
+    }
+    server->n_polls = 0;
+}
+
+/* ---- stopping ---- */
+
+void qr_server_stop(struct qr_server *server)
+{
+    server->n_polls = 0;
+    if (server->listener >= 0) {
+        server->net->close(server->net->ctx, server->listener);
+        server->listener = -1;
+    }
+    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
+        if (server->slots[i].socket >= 0 && qr_conn_idle(&server->slots[i].conn)) {
+            release(server, &server->slots[i]);
+        }
+    }
+}
+
+bool qr_server_stopped(const struct qr_server *server)
+{
+    return server->stats->connectionsOpen == 0;
+}
+
+void qr_server_close(struct qr_server *server)
+{
+    qr_server_stop(server);
+    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
+        if (server->slots[i].socket >= 0) {
+            release(server, &server->slots[i]);
+        }
+    }
+}

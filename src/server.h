@@ -1,0 +1,54 @@
+/*
+ * The listener, the table of connections, and one turn of the loop: wait, then serve. What to do
+ * when slots run short is decided here and nowhere else.
+ */
+#ifndef QR_SERVER_H
+#define QR_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "clock.h"
+#include "conn.h"
+#include "limits.h"
+#include "net.h"
+#include "stats.h"
+
+struct qr_slot {
+    int socket; /* -1: free */
+    struct qr_conn conn;
+};
+
+struct qr_server {
+    const struct qr_net *net;
+    const struct qr_handler *handler;
+    struct qr_stats *stats;
+    int listener;             /* -1: not listening (any more) */
+    bool full;                /* no slot is free, and none can be freed */
+    uint64_t accept_again_ms; /* uptime until which accept rests, after the network had no memory */
+    size_t n_polls;
+    struct qr_net_poll polls[QR_CONNS_MAX + 1]; /* the open slots in order, then the listener */
+    struct qr_slot slots[QR_CONNS_MAX];
+};
+
+/* Starts to listen. The caller owns all of it, until the end. Returns 0 or a negative
+ * enum qr_net_err. */
+int qr_server_open(struct qr_server *server, const struct qr_net *net,
+                   const struct qr_handler *handler, struct qr_stats *stats, uint16_t port);
+
+/* Waits until a connection can go on, or the earliest deadline, or at most max_ms. */
+void qr_server_wait(struct qr_server *server, const struct qr_now *now, uint32_t max_ms);
+
+/* Does all that can be done now, without waiting. */
+void qr_server_serve(struct qr_server *server, const struct qr_now *now);
+
+/* Stops: no new connections, idle ones closed, replies under way say Connection: close. Serve on
+ * until qr_server_stopped(), or as long as you like, then qr_server_close(). */
+void qr_server_stop(struct qr_server *server);
+bool qr_server_stopped(const struct qr_server *server);
+
+/* Closes every socket. */
+void qr_server_close(struct qr_server *server);
+
+#endif

@@ -1,0 +1,3 @@
+module openim
+
+go 1.19

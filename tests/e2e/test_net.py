@@ -1,0 +1,466 @@
+"""The networks as a LAN sees them: a host of its own on a TAP device or behind a card; and a short
+run through all that it does on each of them, with sanitizers, too."""
+
+import ctypes
+import fcntl
+import json
+import os
+import random
+import select
+import socket
+import struct
+import threading
+import time
+
+import pytest
+
+from conftest import (
+    CALLER_TIMEOUT_S,
+    CLIENT_S,
+    CONNS_MAX,
+    HANDLED,
+    QUIT,
+    QUITRING,
+    QUITRING_ASAN,
+    inside,
+    ip,
+    quit_body,
+    quit_request,
+)
+
+CARDS = ["tap", "packet"]
+
+# linux/if_packet.h, linux/sockios.h, linux/ethtool.h
+SOL_PACKET = 263
+PACKET_AUXDATA = 8
+TP_STATUS_CSUMNOTREADY = 8
+ETH_P_ALL = 3
+SIOCETHTOOL = 0x8946
+ETHTOOL_STXCSUM = 0x17
+
+
+# ---- ICMP and ARP ----
+
+
+def checksum(data):
+    """RFC 1071."""
+    words = struct.unpack(f">{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2))
+    total = sum(words)
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def ping(server, size=56, number=1):
+    """Whether an echo comes back as it was sent (RFC 792)."""
+    content = bytes(i % 256 for i in range(size))
+    identifier = os.getpid() & 0xFFFF
+    head = struct.pack(">BBHHH", 8, 0, 0, identifier, number)
+    head = struct.pack(">BBHHH", 8, 0, checksum(head + content), identifier, number)
+    with inside(server.clients):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    with sock:
+        sock.settimeout(CLIENT_S)
+        sock.sendto(head + content, (server.host, 0))
+        while True:
+            packet, (address, _) = sock.recvfrom(65536)
+            echo = packet[(packet[0] & 15) * 4 :]
+            kind, code, _, whose, which = struct.unpack(">BBHHH", echo[:8])
+            if address == server.host and (kind, whose, which) == (0, identifier, number):
+                return code == 0 and checksum(echo) == 0 and echo[8:] == content
+
+
+def mac_of(server, interface=None):
+    """What the clients' side has learnt of it."""
+    assert ping(server)
+    (entry,) = json.loads(ip("-json", "-n", server.clients, "neighbor", "show", server.host))
+    assert interface in (None, entry["dev"])
+    return entry["lladdr"]
+
+
+@pytest.mark.parametrize("net", CARDS)
+def test_card_answers_ping(start, net):
+    server = start.on(net)
+    for number, size in enumerate([56, 0, 1, 1471, 1472] * 4):
+        assert ping(server, size, number)
+
+
+@pytest.mark.parametrize("net", CARDS)
+def test_card_has_a_mac_address_of_its_own_that_stays(start, net):
+    server = start.on(net)
+    mac = mac_of(server)
+    assert int(mac[:2], 16) & 3 == 2  # given locally, to one host
+    spaces = {server.namespace, server.clients}
+    links = sum((json.loads(ip("-json", "-n", s, "link", "show")) for s in spaces), [])
+    assert mac not in [link["address"] for link in links]
+    server.stop()
+    again = start.serve(*server.arguments, namespace=server.namespace, clients=server.clients)
+    assert again.quit("G", "U").body == HANDLED
+    if os.path.exists("/etc/machine-id") or net == "packet":
+        assert mac_of(again) == mac
+
+
+def test_card_answers_arp_for_its_own_address_only(start):
+    server = start.on("tap")
+    assert mac_of(server)
+    other = "10.77.0.3"
+    with inside(server.clients):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with sock:
+        sock.sendto(b"x", (other, 9))
+    assert ping(server)
+    entries = json.loads(ip("-json", "-n", server.clients, "neighbor", "show", other))
+    assert all("lladdr" not in entry for entry in entries)
+
+
+# ---- a LAN ----
+
+
+def test_two_servers_on_a_bridge_are_two_hosts(start, networks):
+    """The bridge is a router's, the TAP devices are two of its ports, a neighbour is the third."""
+    router, neighbour = networks.namespace(), networks.namespace()
+    bridge = networks.bridge(router, "10.77.0.1/24")
+    port, far = networks.wire(router, neighbour)
+    networks.up(neighbour, far, "10.77.0.9/24")
+    servers = []
+    for number in (2, 3):
+        tap = networks.tap(router)
+        networks.command(router, "link", "set", tap, "master", bridge)
+        where = ["--net", f"tap:{tap}", "--addr", f"10.77.0.{number}/24"]
+        servers.append(start.serve(*where, namespace=router, clients=router))
+    networks.command(router, "link", "set", port, "master", bridge)
+    macs = set()
+    for server in servers:
+        for clients in (router, neighbour):
+            server.clients = clients
+            macs.add(mac_of(server))
+            assert server.quit(server.host, clients).body == HANDLED
+    assert len(macs) == 2
+    for server in servers:
+        stored = [(e["groupID"], e["userID"]) for e in server.status()["events"]]
+        assert stored == [(server.host, router), (server.host, neighbour)]
+
+
+def test_card_answers_beyond_its_gateway(start, networks):
+    router, far_away = networks.namespace(), networks.namespace()
+    tap = networks.tap(router, "10.77.0.1/24")
+    port, far = networks.wire(router, far_away)
+    networks.up(router, port, "10.78.0.1/24")
+    networks.up(far_away, far, "10.78.0.9/24")
+    networks.command(far_away, "route", "add", "10.77.0.0/24", "via", "10.78.0.1")
+    with inside(router), open("/proc/sys/net/ipv4/ip_forward", "w") as file:
+        file.write("1")
+    where = ["--net", f"tap:{tap}", "--addr", "10.77.0.2/24,10.77.0.1"]
+    server = start.serve(*where, namespace=router, clients=far_away)
+    assert ping(server)
+    assert server.quit("G", "U").body == HANDLED
+    assert server.status()["ring"]["stored"] == 1
+
+
+@pytest.mark.parametrize("net", CARDS)
+def test_several_clients_at_once(start, net):
+    server = start.on(net)
+    clients, n = 12, 40
+    failures = []
+
+    def call(client):
+        try:
+            with server.connection() as connection:
+                for i in range(n):
+                    reply = connection.ask("POST", QUIT, quit_body(f"G{client}", f"U{i}"))
+                    assert reply.body == HANDLED
+                    assert ping(server, 100, client * 100 + i)
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=call, args=(client,)) for client in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    events = server.status(f"?since=0&limit={clients * n}")["events"]
+    for client in range(clients):
+        got = [event["userID"] for event in events if event["groupID"] == f"G{client}"]
+        assert got == [f"U{i}" for i in range(n)]
+
+
+def test_curl_in_a_namespace_is_served(start):
+    server = start.on("tap")
+    assert server.curl("-d", '{"groupID":"G001","userID":"user123"}', server.base + QUIT) == HANDLED
+    document = json.loads(server.curl(f"{server.base}/status"))
+    assert [event["groupID"] for event in document["events"]] == ["G001"]
+
+
+# ---- checksums and frames ----
+
+
+def test_packet_takes_frames_whose_checksum_the_sender_left_to_its_card(start):
+    """A virtual card's peer delivers them so; a second listener shows that it did."""
+    server = start.on("packet")
+    interface = interface_of(server)
+    with inside(server.namespace):
+        listener = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+    with listener:
+        listener.bind((interface, ETH_P_ALL))
+        listener.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+        listener.settimeout(CLIENT_S)
+        assert server.quit("G", "U").body == HANDLED
+        while True:
+            frame, parts, _, address = listener.recvmsg(65536, 1024)
+            if address[2] != socket.PACKET_OUTGOING and quit_body("G", "U") in frame:
+                break
+        (status,) = [struct.unpack("I", data[:4])[0] for _, _, data in parts]
+    assert status & TP_STATUS_CSUMNOTREADY
+    assert server.status()["ring"]["stored"] == 1
+
+
+def test_packet_asks_its_card_for_frames_to_a_second_address_while_it_runs(start):
+    server = start.on("packet")
+
+    def promiscuity():
+        words = ["-json", "-details", "-n", server.namespace, "link", "show", interface_of(server)]
+        return json.loads(ip(*words))[0]["promiscuity"]
+
+    assert promiscuity() == 1
+    server.stop()
+    assert promiscuity() == 0
+
+
+@pytest.mark.parametrize("net", CARDS)
+def test_card_takes_content_of_several_segments(start, net):
+    """Merged by the sender's kernel or not."""
+    server = start.on(net)
+    text = "\\u2028" * 85
+    body = '{"x":"%s","groupID":"%s","userID":"%s"}' % ("x" * 2900, text, text)
+    with server.connection() as connection:
+        for _ in range(50):
+            assert connection.ask("POST", QUIT, body).body == HANDLED
+    assert server.status("?limit=1")["events"][0]["userID"] == "\u2028" * 85
+
+
+@pytest.mark.parametrize("net", CARDS)
+def test_card_serves_a_client_of_a_small_mtu(start, net):
+    server = start.on(net)
+    for link in json.loads(ip("-json", "-n", server.clients, "link", "show")):
+        if link["ifname"] != "lo":
+            ip("-n", server.clients, "link", "set", link["ifname"], "mtu", "576")
+    for i in range(20):
+        assert server.quit("G" * 200, f"U{i}").body == HANDLED
+    assert len(server.status()["events"]) == 20
+
+
+class BadWire:
+    """Carries frames between two interfaces of a namespace: most of them, some twice, some late."""
+
+    def __init__(self, namespace, one, two):
+        self.random = random.Random(1812)
+        self.lost = 0
+        with inside(namespace):
+            self.ends = [self.open(one), self.open(two)]
+        self.wake, self.stopped = socket.socketpair()
+        self.thread = threading.Thread(target=self.carry)
+        self.thread.start()
+
+    def open(self, interface):
+        end = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        end.bind((interface, ETH_P_ALL))
+        return end
+
+    def carry(self):
+        late = []
+        while True:
+            ready, _, _ = select.select([*self.ends, self.stopped], [], [], 0.05 if late else None)
+            if self.stopped in ready:
+                return
+            waiting, late = late, []
+            for end in ready:
+                frame, address = end.recvfrom(65536)
+                to = self.ends[end is self.ends[0]]
+                if address[2] != socket.PACKET_OUTGOING:
+                    late += self.carry_one(to, frame)
+            for to, frame in waiting:
+                to.send(frame)
+
+    def carry_one(self, to, frame):
+        """Returns what goes later."""
+        draw = self.random.random()
+        if draw < 0.04:
+            self.lost += 1
+            return []
+        if draw < 0.10:
+            return [(to, frame)]
+        for _ in range(2 if draw < 0.16 else 1):
+            to.send(frame)
+        return []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.wake.send(b"x")
+        self.thread.join()
+        for end in (*self.ends, self.wake, self.stopped):
+            end.close()
+
+
+def leave_no_checksum_to_the_card(namespace, interface):
+    with inside(namespace):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with sock:
+        off = ctypes.create_string_buffer(struct.pack("II", ETHTOOL_STXCSUM, 0))
+        request = struct.pack("16sP", interface.encode(), ctypes.addressof(off))
+        fcntl.ioctl(sock, SIOCETHTOOL, request)
+
+
+def test_no_quit_is_lost_where_frames_are(start, networks):
+    """TCP sends again what is lost, in both directions, and each is stored once."""
+    space, middle, clients = (networks.namespace() for _ in range(3))
+    near, one = networks.wire(space, middle)
+    far, two = networks.wire(clients, middle)
+    leave_no_checksum_to_the_card(clients, far)
+    networks.up(clients, far, "10.77.0.1/24")
+    where = ["--net", f"packet:{near}", "--addr", "10.77.0.2/24"]
+    n = 100
+    with BadWire(middle, one, two) as wire:
+        server = start.serve(*where, namespace=space, clients=clients)
+        with server.raw() as raw:
+            for batch in range(0, n, 10):
+                raw.send(b"".join(quit_request("\u2028" * 80, f"U{batch + i}") for i in range(10)))
+                assert [raw.reply().body for _ in range(10)] == [HANDLED] * 10
+            raw.send(f"GET /status?since=0&limit={n} HTTP/1.1\r\nHost: q\r\n\r\n".encode())
+            events = raw.reply().json()["events"]
+        server.stop()
+    assert [event["userID"] for event in events] == [f"U{i}" for i in range(n)]
+    assert wire.lost > 0
+
+
+# ---- an interface that comes and goes ----
+
+
+@pytest.mark.parametrize("net", CARDS)
+def test_card_serves_again_after_its_interface_was_down(start, net):
+    server = start.on(net)
+    interface = interface_of(server)
+    assert server.quit("G", "before").body == HANDLED
+    for _ in range(3):
+        ip("-n", server.namespace, "link", "set", interface, "down")
+        ip("-n", server.namespace, "link", "set", interface, "up")
+    assert server.quit("G", "after").body == HANDLED
+    assert [event["userID"] for event in server.status()["events"]] == ["before", "after"]
+
+
+@pytest.mark.parametrize("net", CARDS)
+def test_card_that_is_down_at_start_serves_when_it_is_up(start, networks, net):
+    space = networks.namespace()
+    if net == "tap":
+        interface, clients = networks.tap(space, "10.77.0.1/24"), space
+    else:
+        clients = networks.namespace()
+        interface, far = networks.wire(space, clients)
+        networks.up(clients, far, "10.77.0.1/24")
+    networks.command(space, "link", "set", interface, "down")
+    where = ["--net", f"{net}:{interface}", "--addr", "10.77.0.2/24"]
+    server = start.serve(*where, namespace=space, clients=clients)
+    assert f"{net}:{interface}: is down; bring it up with" in server.errors()
+    networks.up(space, interface)
+    assert server.quit("G", "U").body == HANDLED
+
+
+@pytest.mark.parametrize("net", CARDS)
+def test_card_that_is_gone_ends_the_program_with_a_word(start, net):
+    server = start.on(net)
+    assert server.quit("G", "U").body == HANDLED
+    interface = interface_of(server)
+    ip("-n", server.namespace, "link", "del", interface)
+    assert server.wait() == 1
+    server.stopped = True
+    last = server.errors().splitlines()[-1]
+    assert f" error {net}:{interface}: the interface is gone: " in last
+
+
+def interface_of(server):
+    return server.arguments[server.arguments.index("--net") + 1].split(":")[1]
+
+
+# ---- slots ----
+
+
+@pytest.mark.parametrize("net", CARDS)
+def test_idle_connections_of_one_client_do_not_keep_callbacks_out(start, net):
+    """They are more than there are slots, and stay open on the client's side when they are dropped
+    on ours."""
+    server = start.on(net)
+    idle, slowest = [], 0
+    try:
+        for i in range(2 * CONNS_MAX + 20):
+            begin = time.monotonic()
+            idle.append(server.connect())
+            slowest = max(slowest, time.monotonic() - begin)
+        for i in range(20):
+            begin = time.monotonic()
+            assert server.quit("G", f"U{i}").body == HANDLED
+            slowest = max(slowest, time.monotonic() - begin)
+    finally:
+        for sock in idle:
+            sock.close()
+    assert slowest < CALLER_TIMEOUT_S
+
+
+# ---- all of it, in short, on each network ----
+
+
+def exercise(server):
+    """What a caller and a poller do, rightly and wrongly."""
+    with server.connection() as connection:
+        for i in range(200):
+            assert connection.ask("POST", QUIT, quit_body("<&\u2028", f"U{i}")).body == HANDLED
+        for body, status in [
+            ("", 400),
+            ("{", 400),
+            ('{"groupID":"\\ud800","userID":"U"}', 422),
+            ("[" * 4000, 400),
+            ("[1" + ",1" * 2000 + "]", 400),
+            ('{"groupID":"%s","userID":"U"}' % ("x" * 256), 422),
+        ]:
+            reply = connection.ask("POST", QUIT, body)
+            assert (reply.status, reply.json()["actionCode"]) == (status, 1)
+        assert connection.ask("POST", "/callbackBeforeX1Command", "").body == HANDLED
+        assert connection.ask("GET", QUIT).headers["allow"] == "POST"
+        assert connection.ask("GET", "/nowhere").status == 404
+        assert connection.ask("GET", "/status?limit=0").status == 400
+        assert connection.ask("HEAD", "/status").body == b""
+    for data, status in [
+        (b"\x16\x03\x01\x00\n", 400),
+        (b"GET /" + b"x" * 3000 + b" HTTP/1.1\r\n", 414),
+        (b"GET / HTTP/1.1\r\n" + b"X: x\r\n" * 3000 + b"\r\n", 431),
+        (b"POST / HTTP/1.1\r\nHost: q\r\nContent-Length: 99999\r\n\r\n" + b"x" * 99999, 413),
+        (b"POST / HTTP/1.1\r\nHost: q\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n", 413),
+    ]:
+        with server.raw() as raw:
+            raw.send(data)
+            assert raw.reply().status == status
+    with server.raw() as raw:
+        raw.send(quit_request("pipe", "line") * 50)
+        assert [raw.reply().body for _ in range(50)] == [HANDLED] * 50
+    for cut in (5, 100, -3):
+        with server.raw() as raw:
+            raw.reset_on_close()
+            raw.send(quit_request("G", "gone")[:cut])
+    with server.raw(receive_bytes=4096) as slow:
+        slow.send(b"GET /status?since=0&limit=65535 HTTP/1.1\r\nHost: q\r\n\r\n")
+        assert server.quit("G", "meanwhile").body == HANDLED
+        document = slow.reply().json()
+    assert len(document["events"]) + document["missed"] == document["next"] == 250
+    assert server.status("?since=250")["events"][0]["userID"] == "meanwhile"
+    assert server.curl("-H", "Expect: 100-continue", "-d", '{"groupID":"a","userID":"b"}',
+                       server.base + QUIT) == HANDLED
+    assert server.ask("GET", "/healthz").body == b"ok\n"
+    assert server.counters()["stored"] == 252
+
+
+@pytest.mark.parametrize("net", ["user", "host", *CARDS])
+@pytest.mark.parametrize("ring", ["4K", "1M"])
+@pytest.mark.parametrize("binary", [QUITRING, QUITRING_ASAN], ids=["release", "asan"])
+def test_all_of_it_in_short(start, net, binary, ring):
+    exercise(start.on(net, "--ring", ring, "--verbose", binary=binary))

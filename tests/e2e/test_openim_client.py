@@ -1,0 +1,233 @@
+"""Quits as an OpenIM server sends them (openim/main.go), over every network: each is stored once,
+in its worker's order, and its IDs come back byte for byte."""
+
+import itertools
+import json
+import subprocess
+import threading
+
+import pytest
+
+from conftest import CALLER_TIMEOUT_S, ID_MAX, inside
+
+N = 10000
+PAGE = 1000
+WORKERS = 2
+CLIENT_RUN_S = 60
+RING = "4M"  # enough for N of the client's events
+
+
+# ---- the client's IDs, made a second time ----
+
+ODD = (
+    "<>&\u2028\u2029\"\\/\x01\x1f\x7f\t aZ09-\u00e9\u0416\u6f22\uffff\U0001f600\U0010ffff"
+)
+MASK = 2**64 - 1
+
+
+class Random:
+    """SplitMix64, as in openim/main.go."""
+
+    def __init__(self, seed):
+        self.state = seed & MASK
+
+    def next(self, below):
+        self.state = (self.state + 0x9E3779B97F4A7C15) & MASK
+        z = self.state
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
+        return (z ^ (z >> 31)) % below
+
+
+def make_id(kind, worker, counter, random):
+    text = f"{kind}{worker}-{counter}".encode()
+    draw = random.next(64)
+    if draw >= 16:
+        return text
+    size = ID_MAX if draw == 0 else len(text) + 1 + random.next(60)
+    while len(text) < size:
+        char = ODD[random.next(len(ODD))].encode()
+        text += char if len(text) + len(char) <= size else b"."
+    return text
+
+
+def quits_of(worker, seed):
+    """What a worker sends, without end: groupID, userID and operationID in bytes."""
+    random = Random((seed << 8) + worker)
+    for counter in itertools.count(1):
+        group = make_id("g", worker, counter, random)
+        user = make_id("u", worker, counter, random)
+        yield group, user, f"op-{worker}-{counter}".encode()
+
+
+# ---- running it ----
+
+
+class Run:
+    """The client at work."""
+
+    def __init__(self, openim, server, n, seed, workers=WORKERS):
+        command = [openim, "-base", server.base, "-n", n, "-seed", seed, "-workers", workers]
+        with inside(server.clients):
+            self.process = subprocess.Popen(
+                [str(word) for word in command], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+            )
+
+    def summary(self):
+        try:
+            output, _ = self.process.communicate(timeout=CLIENT_RUN_S)
+        finally:
+            self.end()
+        assert self.process.returncode == 0
+        return json.loads(output)
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def assert_all_taken(summary, n):
+    assert summary["errors"] == []
+    assert (summary["sent"], summary["ok"], summary["failed"]) == (n, n, 0)
+    assert summary["slowestMs"] < 1000 * CALLER_TIMEOUT_S
+
+
+def id_bytes(event):
+    return tuple(event[name].encode("utf-8") for name in ("groupID", "userID", "operationID"))
+
+
+class Reader:
+    """A poller that follows `next`, and keeps the books: each seq is seen once, or missed."""
+
+    def __init__(self, server):
+        self.connection = server.connection()
+        self.since = 0
+        self.events = []  # seq, and the IDs in bytes
+        self.missed = 0
+
+    def poll(self, client):
+        """Whether more is waiting."""
+        document = client.ask("GET", f"/status?since={self.since}&limit={PAGE}").json()
+        seqs = [event["seq"] for event in document["events"]]
+        assert not document["reset"]
+        assert seqs == sorted(set(seqs))
+        assert all(self.since < seq <= document["next"] for seq in seqs)
+        assert len(seqs) + document["missed"] == document["next"] - self.since
+        self.events += zip(seqs, map(id_bytes, document["events"]))
+        self.missed += document["missed"]
+        self.since = document["next"]
+        return document["more"]
+
+    def poll_until(self, done):
+        """Polls until done is set and nothing is left."""
+        with self.connection as client:
+            while True:
+                last = done.is_set()
+                if not self.poll(client) and last:
+                    return self
+
+
+def read_all(server):
+    done = threading.Event()
+    done.set()
+    return Reader(server).poll_until(done)
+
+
+def assert_each_once_in_order(events, n, seed, workers=WORKERS):
+    """All n events, with nothing between."""
+    assert [seq for seq, _ in events] == list(range(1, n + 1))
+    due = {worker: quits_of(worker, seed) for worker in range(1, workers + 1)}
+    for _, ids in events:
+        assert ids == next(due[worker_of(ids)])
+
+
+def worker_of(ids):
+    return int(ids[2].split(b"-")[1])
+
+
+# ---- over every network ----
+
+
+@pytest.mark.parametrize("net", ["user", "host", "tap", "packet"])
+def test_openim_loses_no_quit(openim, start, net):
+    server = start.on(net, "--ring", RING)
+    seed = 7
+    assert_all_taken(Run(openim, server, N, seed).summary(), N)
+    reader = read_all(server)
+    assert reader.missed == 0
+    assert_each_once_in_order(reader.events, N, seed)
+    counters = server.counters()
+    assert (counters["callbacks"], counters["stored"], counters["refused"]) == (N, N, 0)
+    assert counters["connectionsAccepted"] < 10  # two of its own, kept; one more may lose a race
+    assert counters["connectionsReset"] == 0
+
+
+@pytest.mark.parametrize("net", ["user", "host"])
+def test_openim_overwrites_the_oldest_and_missed_says_how_many(openim, start, net):
+    server = start.publish(net, "--ring", "4096")
+    n, seed = 2000, 11
+    assert_all_taken(Run(openim, server, n, seed).summary(), n)
+    reader = read_all(server)
+    ring = server.status()["ring"]
+    assert reader.missed == ring["overwritten"] > 0
+    assert len(reader.events) == ring["stored"] > 0
+    assert len(reader.events) + reader.missed == n
+    assert [seq for seq, _ in reader.events] == list(range(n - ring["stored"] + 1, n + 1))
+    sent = {worker: set(itertools.islice(quits_of(worker, seed), n)) for worker in (1, 2)}
+    assert all(ids in sent[worker_of(ids)] for _, ids in reader.events)
+
+
+@pytest.mark.parametrize("ring", ["8192", RING], ids=["small", "large"])
+@pytest.mark.parametrize("net", ["user", "host", "tap"])
+def test_openim_and_pollers_do_not_disturb_each_other(openim, start, net, ring):
+    server = start.on(net, "--ring", ring)
+    n, seed = 4000, 13
+    done = threading.Event()
+    readers = [Reader(server) for _ in range(4)]
+    failures = []
+
+    def follow(reader):
+        try:
+            reader.poll_until(done)
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=follow, args=(reader,)) for reader in readers]
+    for thread in threads:
+        thread.start()
+    try:
+        summary = Run(openim, server, n, seed).summary()
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert failures == []
+    assert_all_taken(summary, n)
+    for reader in readers:
+        assert len(reader.events) + reader.missed == n
+
+
+def test_openim_services_together_keep_their_connections(openim, start):
+    """Eight services of two workers each, as many as OpenIM has: each a process of its own."""
+    server = start.publish("user", "--ring", RING)
+    services, n = 8, 500
+    runs = [Run(openim, server, n, seed) for seed in range(services)]
+    try:
+        for run in runs:
+            assert_all_taken(run.summary(), n)
+    finally:
+        for run in runs:
+            run.end()
+    events = read_all(server).events
+    assert len(events) == services * n
+    assert len(set(events)) == services * n
+    assert server.counters()["connectionsDropped"] == 0
+
+
+def test_openim_with_more_workers_than_slots_loses_no_quit(openim, start):
+    """Then replies announce the close, and the client connects anew."""
+    server = start.publish("host", "--ring", RING)
+    n, seed, workers = 4000, 17, 60
+    assert_all_taken(Run(openim, server, n, seed, workers).summary(), n)
+    assert_each_once_in_order(read_all(server).events, n, seed, workers)

@@ -1,0 +1,506 @@
+"""GET /status and its neighbours: what a poller asks for and gets, also while much goes on."""
+
+import json
+import os
+import select
+import threading
+import time
+
+import pytest
+
+from conftest import (
+    CALLER_TIMEOUT_S,
+    CONNS_MAX,
+    HANDLED,
+    ID_MAX,
+    LIMIT_MAX,
+    QUIT,
+    QUITRING_ASAN,
+    quit_body,
+    quit_request,
+)
+
+# A record of the ring is at least this long, and this much longer than its IDs.
+RECORD_BYTES = 19
+
+
+def fill(server, numbers, group="G"):
+    """Stores one event a number, over one connection."""
+    with server.raw() as raw:
+        for batch in batches(list(numbers), 100):
+            raw.send(b"".join(quit_request(group, f"U{i}") for i in batch))
+            for _ in batch:
+                assert raw.reply().body == HANDLED
+
+
+def batches(items, size):
+    return [items[i : i + size] for i in range(0, len(items), size)]
+
+
+def users(document):
+    return [event["userID"] for event in document["events"]]
+
+
+def seqs(document):
+    return [event["seq"] for event in document["events"]]
+
+
+def assert_adds_up(document, since):
+    """Each seq from since to next is given, in order, or counted as missed."""
+    got = seqs(document)
+    assert got == sorted(set(got))
+    assert all(since < seq <= document["next"] for seq in got)
+    assert len(got) + document["missed"] == document["next"] - since
+
+
+def assert_fault(reply, status, code, place):
+    said = reply.json()
+    assert (reply.status, said["actionCode"], said["errCode"]) == (status, 1, code)
+    assert said["errMsg"] != ""
+    assert said["errDlt"] == place
+
+
+# ---- the document ----
+
+
+def test_status_of_an_empty_ring(server):
+    reply = server.ask("GET", "/status")
+    assert (reply.status, reply.version) == (200, "HTTP/1.1")
+    assert reply.headers["content-type"] == "application/json"
+    assert reply.headers["cache-control"] == "no-cache"
+    document = reply.json()
+    assert (document["service"], document["board"]) == ("quitring", "linux")
+    assert document["events"] == []
+    assert [document[name] for name in ("next", "more", "missed", "reset")] == [0, False, 0, False]
+    ring = document["ring"]
+    assert ring.pop("capacityBytes") >= 1024
+    assert ring == {"usedBytes": 0, "stored": 0, "firstSeq": 1, "lastSeq": 0, "overwritten": 0}
+
+
+def test_status_shows_events_oldest_first_with_their_times(server):
+    before = time.time()
+    fill(server, range(5))
+    document = server.status()
+    assert users(document) == [f"U{i}" for i in range(5)]
+    assert seqs(document) == [1, 2, 3, 4, 5]
+    for event in document["events"]:
+        assert set(event) == {"seq", "time", "uptimeMs", "groupID", "userID", "operationID"}
+    times = [event["time"] for event in document["events"]]
+    assert times == sorted(times) and times[-1] <= document["time"]
+    first = time.strptime(times[0].split(".")[0], "%Y-%m-%dT%H:%M:%S")
+    assert abs(time.mktime(first) - time.timezone - before) < 60
+    uptimes = [event["uptimeMs"] for event in document["events"]]
+    assert uptimes == sorted(uptimes) and uptimes[-1] <= document["uptimeMs"]
+    ring = document["ring"]
+    assert (ring["stored"], ring["firstSeq"], ring["lastSeq"]) == (5, 1, 5)
+    assert ring["usedBytes"] == 5 * (RECORD_BYTES + len("G") + len("U0"))
+
+
+def test_status_has_a_boot_id_of_each_start(start):
+    ids = {start.publish("host").status()["bootId"] for _ in range(3)}
+    assert len(ids) == 3
+
+
+@pytest.mark.parametrize(
+    "query,first,last,more",
+    [
+        ("", 51, 150, False),
+        ("?", 51, 150, False),
+        ("?limit=1", 150, 150, False),
+        ("?limit=150", 1, 150, False),
+        ("?limit=65535", 1, 150, False),
+        ("?since=0", 1, 100, True),
+        ("?since=0&limit=1", 1, 1, True),
+        ("?limit=10&since=7", 8, 17, True),
+        ("?since=50", 51, 150, False),
+        ("?since=49", 50, 149, True),
+        ("?since=149", 150, 150, False),
+        ("?since=00149", 150, 150, False),
+    ],
+)
+def test_status_gives_the_part_that_is_asked_for(server, query, first, last, more):
+    fill(server, range(1, 151))
+    document = server.status(query)
+    assert seqs(document) == list(range(first, last + 1))
+    assert users(document) == [f"U{i}" for i in range(first, last + 1)]
+    assert (document["next"], document["more"]) == (last, more)
+    assert (document["missed"], document["reset"]) == (0, False)
+
+
+def test_status_with_nothing_new_keeps_next(server):
+    fill(server, range(3))
+    document = server.status("?since=3")
+    assert (document["events"], document["next"], document["more"]) == ([], 3, False)
+    assert (document["missed"], document["reset"]) == (0, False)
+
+
+@pytest.mark.parametrize("since", [4, 1000, 2**64 - 1])
+def test_status_beyond_the_newest_says_reset(server, since):
+    fill(server, range(3))
+    document = server.status(f"?since={since}")
+    assert document["reset"] is True
+    assert (seqs(document), document["next"]) == ([1, 2, 3], 3)
+
+
+def test_status_after_a_restart_says_reset(start):
+    old = start.publish("host")
+    fill(old, range(5))
+    since = old.status()["next"]
+    old.stop()
+    new = start.publish("host")
+    fill(new, range(2))
+    document = new.status(f"?since={since}")
+    assert (document["reset"], seqs(document), document["next"]) == (True, [1, 2], 2)
+
+
+def test_status_counts_what_was_overwritten(start):
+    server = start.publish("user", "--ring", "1024")
+    fill(server, range(1, 501))
+    ring = server.status()["ring"]
+    assert ring["capacityBytes"] == 1024 and ring["usedBytes"] <= 1024
+    assert ring["stored"] + ring["overwritten"] == ring["lastSeq"] == 500
+    assert ring["firstSeq"] == ring["overwritten"] + 1
+    assert ring["stored"] >= 1024 // (RECORD_BYTES + len("GU500")) - 1
+    for since in (0, 100, ring["firstSeq"] - 1, ring["firstSeq"], 499, 500):
+        document = server.status(f"?since={since}")
+        assert_adds_up(document, since)
+        assert document["missed"] == max(ring["firstSeq"] - 1 - since, 0)
+        assert (document["next"], document["more"]) == (500, False)
+    assert users(server.status())[-1] == "U500"
+
+
+def test_status_of_the_smallest_ring_holds_the_largest_event(start):
+    server = start.publish("user", "--ring", "1024")
+    for i in range(10):
+        text = f"{i}".ljust(ID_MAX, "x")
+        assert server.quit(text, text, operationID="o" * 127).body == HANDLED
+        document = server.status("?limit=1")
+        assert users(document) == [text]
+        assert document["events"][0]["operationID"] == "o" * 127
+
+
+def test_status_is_paged_by_next_while_more(server):
+    fill(server, range(1, 251))
+    since, got, pages = 0, [], 0
+    with server.connection() as connection:
+        while True:
+            document = connection.ask("GET", f"/status?since={since}&limit=7").json()
+            assert_adds_up(document, since)
+            got += users(document)
+            since, pages = document["next"], pages + 1
+            if not document["more"]:
+                break
+    assert got == [f"U{i}" for i in range(1, 251)]
+    assert pages == 36
+
+
+@pytest.mark.parametrize("binary", ["release", "asan"])
+def test_status_streams_a_large_ring_whole(start, binary):
+    how = {"binary": QUITRING_ASAN} if binary == "asan" else {}
+    server = start.publish("user", "--ring", "16M", **how)
+    n = LIMIT_MAX + 465 if binary == "release" else 2000
+    fill(server, range(1, n + 1))
+    document = json.loads(server.curl(f"{server.base}/status?since=0&limit=65535"))
+    given = min(n, LIMIT_MAX)
+    assert seqs(document) == list(range(1, given + 1))
+    assert users(document) == [f"U{i}" for i in range(1, given + 1)]
+    assert (document["more"], document["missed"]) == (n > LIMIT_MAX, 0)
+    rest = server.status(f"?since={given}&limit=65535")
+    assert (seqs(rest), rest["more"]) == (list(range(given + 1, n + 1)), False)
+
+
+# ---- what is asked badly ----
+
+
+@pytest.mark.parametrize(
+    "query,code,place",
+    [
+        ("x=1", 5402, "x"),
+        ("Since=1", 5402, "Since"),
+        ("since=1&wrong", 5402, "wrong"),
+        ("&since=1", 5402, "query, byte 0"),
+        ("%73ince=1", 5402, "%73ince"),
+        (f"{'n' * 300}=1", 5402, "n" * 64),
+        ("since=1&since=1", 5403, "since"),
+        ("limit=5&since=1&limit=5", 5403, "limit"),
+        ("since", 5404, "since"),
+        ("since=", 5404, "since"),
+        ("since=-1", 5404, "since"),
+        ("since=+1", 5404, "since"),
+        ("since=1x", 5404, "since"),
+        ("since=0x1", 5404, "since"),
+        ("since=%31", 5404, "since"),
+        ("since=18446744073709551616", 5404, "since"),
+        ("limit=0", 5404, "limit, at most 65535 as its value"),
+        ("limit=65536", 5404, "limit, at most 65535 as its value"),
+        ("limit=99999999999999999999", 5404, "limit"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 40 else "",
+)
+def test_status_refuses_parameter(server, query, code, place):
+    reply = server.ask("GET", f"/status?{query}")
+    assert_fault(reply, 400, code, place)
+    counters = server.counters()
+    assert (counters["badRequests"], counters["polls"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "target", ["/", "/Status", "/status/", "/stat", "/status%20", "/healthz/x"]
+)
+def test_unknown_path_is_not_found(server, target):
+    assert_fault(server.ask("GET", target), 404, 5400, target)
+
+
+@pytest.mark.parametrize("target", ["/status", "/status?since=0", "/healthz"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
+def test_wrong_method_is_told_what_is_allowed(server, method, target):
+    reply = server.ask(method, target, body="{}")
+    assert_fault(reply, 405, 5401, target.split("?")[0])
+    assert reply.headers["allow"] == "GET, HEAD"
+
+
+def test_healthz_is_one_line(server):
+    reply = server.ask("GET", "/healthz")
+    assert (reply.status, reply.body) == (200, b"ok\n")
+    assert reply.headers["content-type"] == "text/plain; charset=utf-8"
+    assert server.curl(f"{server.base}/healthz?x=y") == b"ok\n"
+
+
+@pytest.mark.parametrize("target", ["/status", "/healthz", "/nowhere"])
+def test_head_has_the_head_of_get(server, target):
+    with server.raw() as raw:
+        heads = []
+        for method in ("GET", "HEAD", "GET"):
+            raw.send(f"{method} {target} HTTP/1.1\r\nHost: q\r\n\r\n".encode())
+            reply = raw.reply(head_only=method == "HEAD")
+            reply.headers.pop("date")
+            heads.append((reply.status, reply.headers))
+            assert (reply.body == b"") == (method == "HEAD")
+    assert heads[1] == heads[0]
+
+
+def test_status_of_http_1_0_ends_with_the_connection(server):
+    fill(server, range(300))
+    with server.raw() as raw:
+        raw.send(b"GET /status?since=0&limit=300 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        reply = raw.reply()
+        assert reply.closes and "transfer-encoding" not in reply.headers
+        assert seqs(reply.json()) == list(range(1, 301))
+
+
+def test_status_keeps_one_connection_for_many_requests(server):
+    with server.connection() as connection:
+        for _ in range(100):
+            counters = connection.ask("GET", "/status").json()["counters"]
+    assert (counters["connectionsAccepted"], counters["polls"]) == (1, 100)
+
+
+def test_status_pipeline_is_answered_in_order(server):
+    fill(server, range(1, 51))
+    with server.raw() as raw:
+        request = b"GET /status?since=%d HTTP/1.1\r\nHost: q\r\n\r\n"
+        raw.send(b"".join(request % i for i in range(50)))
+        for i in range(50):
+            assert seqs(raw.reply().json()) == list(range(i + 1, 51))
+
+
+# ---- under pressure ----
+
+
+# Each byte of it takes six in the document, which is so larger than all buffers on its way.
+LONG_GROUP = "\x01" * ID_MAX
+LONG_N = 7000  # as many as a ring of 2 MiB holds
+
+
+@pytest.mark.parametrize("net", ["user", "host"])
+def test_slow_reader_holds_nobody_up_and_sees_no_torn_event(start, net):
+    server = start.publish(net, "--ring", "2M")
+    fill(server, range(1, LONG_N + 1), LONG_GROUP)
+    assert server.status("?limit=1")["ring"]["overwritten"] == 0
+    with server.raw(receive_bytes=4096) as slow:
+        slow.send(b"GET /status?since=0&limit=65535 HTTP/1.1\r\nHost: q\r\n\r\n")
+        begun = slow.sock.recv(1)
+        slowest = 0.0
+        with server.connection() as caller, server.connection() as poller:
+            for i in range(LONG_N + 1, LONG_N + 101):
+                begin = time.monotonic()
+                assert caller.ask("POST", QUIT, quit_body(LONG_GROUP, f"U{i}")).body == HANDLED
+                assert users(poller.ask("GET", "/status?limit=1").json()) == [f"U{i}"]
+                slowest = max(slowest, time.monotonic() - begin)
+        assert slowest < 2
+        # Over all that the slow reader has not got yet.
+        fill(server, range(LONG_N + 101, 2 * LONG_N + 101), LONG_GROUP)
+        document = slow.reply(begun=begun).json()
+    assert_adds_up(document, 0)
+    assert document["next"] == LONG_N
+    assert 0 < document["missed"] < LONG_N
+    assert users(document) == [f"U{seq}" for seq in seqs(document)]
+    assert all(event["groupID"] == LONG_GROUP for event in document["events"])
+
+
+@pytest.mark.parametrize("net", ["user", "host"])
+def test_reader_that_has_sent_its_fin_gets_the_whole_document(start, net):
+    server = start.publish(net, "--ring", "2M")
+    fill(server, range(1, LONG_N + 1), LONG_GROUP)
+    with server.raw(receive_bytes=4096) as raw:
+        raw.send(b"GET /status?since=0&limit=65535 HTTP/1.1\r\nHost: q\r\n\r\n")
+        raw.finish()
+        assert seqs(raw.reply().json()) == list(range(1, LONG_N + 1))
+        assert raw.at_end()
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("net", ["user", "host", "tap"])
+def test_server_sleeps_while_all_wait(start, net):
+    """Whatever its connections are waiting for."""
+    server = start.on(net, "--ring", "2M")
+    fill(server, range(1, LONG_N + 1), LONG_GROUP)
+    fresh, caller, half, stuck, gone = (server.raw(receive_bytes=4096) for _ in range(5))
+    caller.send(quit_request("G", "U"))
+    assert caller.reply().body == HANDLED
+    half.send(quit_request("G", "U")[:-1])
+    for reader in (stuck, gone):
+        reader.send(b"GET /status?since=0&limit=65535 HTTP/1.1\r\nHost: q\r\n\r\n")
+        assert reader.sock.recv(1) == b"H"
+    stuck.finish()
+    assert server.ask("GET", "/healthz").status == 200
+    begin, before = time.monotonic(), cpu_seconds(server.process.pid)
+    assert not select.select([fresh.sock, caller.sock, half.sock], [], [], 1.0)[0]
+    used, passed = cpu_seconds(server.process.pid) - before, time.monotonic() - begin
+    assert used < passed / 5
+    gone.reset_on_close()
+    for raw in (fresh, caller, half, stuck, gone):
+        raw.close()
+
+
+@pytest.mark.parametrize("net", ["user", "host"])
+@pytest.mark.parametrize("ring", ["4096", "4M"])
+def test_pollers_at_once_see_each_event_once_or_count_it(start, net, ring):
+    n, pollers = 3000, 4
+    server = start.publish(net, "--ring", ring)
+    done = threading.Event()
+    results = []
+
+    def poll():
+        since, seen, missed = 0, 0, 0
+        with server.connection() as connection:
+            while True:
+                last_turn = done.is_set()
+                document = connection.ask("GET", f"/status?since={since}&limit=500").json()
+                assert_adds_up(document, since)
+                assert users(document) == [f"U{seq}" for seq in seqs(document)]
+                assert not document["reset"]
+                seen += len(document["events"])
+                missed += document["missed"]
+                since = document["next"]
+                if last_turn and not document["more"]:
+                    break
+        results.append((seen, missed))
+
+    threads = [threading.Thread(target=poll) for _ in range(pollers)]
+    for thread in threads:
+        thread.start()
+    try:
+        fill(server, range(1, n + 1))
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert len(results) == pollers
+    for seen, missed in results:
+        assert seen + missed == n
+        assert ring == "4096" or missed == 0
+
+
+@pytest.mark.parametrize("net", ["user", "host"])
+def test_callback_is_served_beside_more_idle_connections_than_slots(start, net):
+    server = start.publish(net)
+    idle = []
+    try:
+        for _ in range(200):
+            idle.append(server.begin_connect())
+        begin = time.monotonic()
+        assert server.quit("G", "U").body == HANDLED
+        assert time.monotonic() - begin < CALLER_TIMEOUT_S
+    finally:
+        for sock in idle:
+            sock.close()
+    counters = server.counters()
+    assert counters["connectionsOpenMost"] == CONNS_MAX
+    assert counters["connectionsDropped"] > 0
+
+
+@pytest.mark.parametrize("net", ["user", "host"])
+def test_callers_keep_their_connections_when_slots_run_short(start, net):
+    """Replies announce the close; nobody who has sent callbacks is cut off without a word."""
+    server = start.publish(net)
+    callers = [server.raw() for _ in range(CONNS_MAX - 4)]
+    try:
+        announced = 0
+        for _ in range(3):
+            for i, caller in enumerate(callers):
+                caller.send(quit_request("G", f"U{i}"))
+                reply = caller.reply()
+                assert reply.body == HANDLED
+                if reply.closes:
+                    announced += 1
+                    caller.finish()
+                    assert caller.at_end()
+                    caller.close()
+                    callers[i] = server.raw()
+        assert announced > 0
+        stored = server.status("?limit=1")["counters"]["stored"]
+        assert stored == 3 * len(callers)
+    finally:
+        for caller in callers:
+            caller.close()
+
+
+@pytest.mark.parametrize("net", ["user", "host"])
+def test_callers_stay_when_new_connections_find_no_slot(start, net):
+    """A caller may write its next callback at any time, and would not send it again."""
+    server = start.publish(net)
+    callers = [server.raw() for _ in range(CONNS_MAX // 2)]
+    idle = []
+    try:
+        for caller in callers:
+            caller.send(quit_request("G", "first"))
+            assert caller.reply().body == HANDLED
+        for _ in range(CONNS_MAX // 2 + 20):
+            idle.append(server.begin_connect())
+        for caller in callers:
+            caller.send(quit_request("G", "second"))
+            assert caller.reply().body == HANDLED
+    finally:
+        for connection in callers + idle:
+            connection.close()
+    assert server.counters()["stored"] == 2 * len(callers)
+
+
+@pytest.mark.parametrize("net", ["user", "host"])
+def test_pollers_idle_in_every_slot_make_room(start, net):
+    server = start.publish(net)
+    pollers = [server.raw() for _ in range(CONNS_MAX)]
+    try:
+        for poller in pollers:
+            poller.send(b"GET /healthz HTTP/1.1\r\nHost: q\r\n\r\n")
+            assert poller.reply().body == b"ok\n"
+        begin = time.monotonic()
+        assert server.quit("G", "U").body == HANDLED
+        assert time.monotonic() - begin < CALLER_TIMEOUT_S
+    finally:
+        for poller in pollers:
+            poller.close()
+
+
+def test_many_short_connections_one_after_another(server):
+    for i in range(150):
+        with server.raw() as raw:
+            raw.send(quit_request("G", f"U{i}"))
+            assert raw.reply().body == HANDLED
+    assert users(server.status("?limit=150")) == [f"U{i}" for i in range(150)]

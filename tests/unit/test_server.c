@@ -1,0 +1,1559 @@
+/*
+ * The server on a network in memory (fake_net.h), with the real api behind it. Time is a number
+ * here: where poll finds nothing, the clock is set on by the time that poll was given.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fake_net.h"
+#include "src/api.h"
+#include "src/server.h"
+#include "wire.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+#define START_MS 100000u
+#define FOREVER  UINT32_MAX
+
+#define CALL_WITH(user, fields)                                                                    \
+    "POST /callbackAfterQuitGroupCommand HTTP/1.1\r\nHost: a\r\n" fields                           \
+    "Content-Length: 31\r\n\r\n{\"groupID\":\"g\",\"userID\":\"" user "\"}"
+#define CALL_BY(user) CALL_WITH(user, "") /* user has 4 characters */
+#define CALL          CALL_BY("user")
+#define POLL          "GET /status?limit=1 HTTP/1.1\r\nHost: a\r\n\r\n"
+#define POLL_ALL      "GET /status?limit=65535 HTTP/1.1\r\nHost: a\r\n\r\n"
+#define HEALTH        "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+
+/* Connections at which replies do not announce a close yet, the new one counted. */
+#define CONNS_AT_EASE (QR_CONNS_MAX - QR_CONNS_SPARE)
+
+/* ---- the server ---- */
+
+static uint8_t ring_bytes[QR_RING_MAX];
+static struct qr_ring ring;
+static struct qr_stats stats;
+static struct qr_api api;
+static struct qr_handler handler;
+static struct qr_server server;
+static struct qr_now now;
+static const struct qr_net *net;
+
+static void start_without_listening(void)
+{
+    memset(&server, 0xa5, sizeof server); /* it counts on nothing */
+    memset(&stats, 0, sizeof stats);
+    memset(&api, 0, sizeof api);
+    now = (struct qr_now){.uptime_ms = START_MS};
+    qr_ring_init(&ring, ring_bytes, sizeof ring_bytes);
+    api.ring = &ring;
+    api.stats = &stats;
+    api.status = (struct qr_status_source){
+        .ring = &ring, .stats = &stats, .version = "1", .board = "test", .boot_id = "0"};
+    qr_api_handler(&api, &handler);
+    net = fake_start();
+}
+
+static void start(void)
+{
+    start_without_listening();
+    assert_int_equal(qr_server_open(&server, net, &handler, &stats, 8080), 0);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    start();
+    return 0;
+}
+
+/* Whatever a test did: nothing was used wrongly, and nothing is left open. */
+static int teardown(void **state)
+{
+    (void)state;
+    assert_int_equal(stats.connectionsOpen, fake_open());
+    qr_server_close(&server);
+    assert_int_equal(fake_open(), 0);
+    assert_int_equal(stats.connectionsOpen, 0);
+    assert_false(fake_listening());
+    assert_string_equal(fake_misuse(), "");
+    return 0;
+}
+
+static void wait_for(uint32_t max_ms)
+{
+    qr_server_wait(&server, &now, max_ms);
+    assert_true(fake_timeout_ms() <= max_ms);
+}
+
+static void serve(void)
+{
+    qr_server_serve(&server, &now);
+    assert_int_equal(stats.connectionsOpen, fake_open());
+    assert_true(stats.connectionsOpenMost >= stats.connectionsOpen);
+}
+
+static void turn(void)
+{
+    wait_for(FOREVER);
+    serve();
+}
+
+/* Turns until nothing is left to do but to wait. Takes no time. */
+static void settle(void)
+{
+    unsigned turns = 0;
+
+    do {
+        turn();
+        assert_true(++turns < 10000);
+    } while (fake_ready() != 0);
+}
+
+/* Lets ms pass as the server would sleep through them. */
+static void pass(uint64_t ms)
+{
+    uint64_t end_ms = now.uptime_ms + ms;
+
+    for (unsigned turns = 0; now.uptime_ms < end_ms; turns++) {
+        uint64_t left_ms = end_ms - now.uptime_ms;
+        wait_for(left_ms < FOREVER ? (uint32_t)left_ms : FOREVER);
+        now.uptime_ms += fake_ready() == 0 ? fake_timeout_ms() : 0;
+        serve();
+        assert_true(turns < 10000); /* it sleeps, and does not spin */
+    }
+    settle();
+}
+
+/* ---- clients ---- */
+
+static struct wire_reply reply;
+static size_t read_off[FAKE_CLIENTS];
+
+static int connect_client(void)
+{
+    int client = fake_connect();
+
+    read_off[client] = 0;
+    return client;
+}
+
+static void send_text(int client, const char *text)
+{
+    assert_true(fake_send(client, text, strlen(text)));
+}
+
+/* A client that has connected and sent this. */
+static int client_with(const char *text)
+{
+    int client = connect_client();
+
+    send_text(client, text);
+    return client;
+}
+
+/* Whether a whole reply has come; it is then in reply, and the next one is next. */
+static bool has_reply(int client)
+{
+    enum fake_state state = fake_state(client);
+    size_t len;
+    const char *bytes = fake_received(client, &len);
+    enum wire_result result = wire_read(&reply, bytes + read_off[client], len - read_off[client],
+                                        state == FAKE_FIN || state == FAKE_CLOSED, false);
+
+    assert_int_not_equal(result, WIRE_BAD);
+    if (result == WIRE_MORE) {
+        return false;
+    }
+    read_off[client] += reply.taken;
+    return true;
+}
+
+static void assert_reply(int client)
+{
+    if (!has_reply(client)) {
+        fail_msg("client %d has no whole reply", client);
+    }
+    assert_int_equal(reply.status, 200);
+}
+
+static void assert_no_byte_more(int client)
+{
+    size_t len;
+
+    (void)fake_received(client, &len);
+    assert_int_equal(len, read_off[client]);
+}
+
+static void assert_state(int client, enum fake_state state)
+{
+    if (fake_state(client) != state) {
+        fail_msg("client %d is in state %d, not %d", client, fake_state(client), state);
+    }
+}
+
+/* A new client that has had its reply to this and stays. */
+static int client_after(const char *request)
+{
+    int client = client_with(request);
+
+    settle();
+    assert_reply(client);
+    assert_no_byte_more(client);
+    assert_state(client, FAKE_OPEN);
+    return client;
+}
+
+/* As many connections as there may be, none of which may be given up: callers first, then some
+ * in the middle of a request. Returns the first client's number; the others follow. */
+static int fill_up(void)
+{
+    int first = -1;
+
+    for (unsigned i = 0; i < QR_CONNS_MAX; i++) {
+        int client = i < CONNS_AT_EASE ? client_after(CALL) : client_with("POST /");
+        first = i == 0 ? client : first;
+        settle();
+        assert_state(client, FAKE_OPEN);
+    }
+    assert_int_equal(fake_open(), QR_CONNS_MAX);
+    return first;
+}
+
+/* ---- the plain way ---- */
+
+static void test_server_listens_on_the_port(void **state)
+{
+    (void)state;
+    assert_true(fake_listening());
+    assert_int_equal(fake_port(), 8080);
+}
+
+static void test_server_says_why_it_cannot_listen(void **state)
+{
+    static const int errors[] = {QR_NET_IN_USE, QR_NET_NO_MEMORY, QR_NET_FAILED};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(errors); i++) {
+        start_without_listening();
+        fake_fail(FAKE_LISTEN, 1, 0, errors[i]);
+        assert_int_equal(qr_server_open(&server, net, &handler, &stats, 80), errors[i]);
+        qr_server_close(&server);
+        assert_string_equal(fake_misuse(), "");
+    }
+}
+
+static void test_server_serves_several_clients(void **state)
+{
+    int clients[10];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(clients); i++) {
+        clients[i] = client_with(CALL CALL HEALTH);
+    }
+    turn();
+    assert_int_equal(fake_open(), COUNT(clients)); /* all that could be done */
+    settle();
+    for (size_t i = 0; i < COUNT(clients); i++) {
+        assert_reply(clients[i]);
+        assert_reply(clients[i]);
+        assert_reply(clients[i]);
+        assert_string_equal(reply.content, "ok\n");
+        assert_state(clients[i], FAKE_OPEN);
+    }
+    assert_int_equal(ring.last_seq, 20);
+    assert_int_equal(stats.connectionsAccepted, 10);
+    assert_int_equal(stats.connectionsOpen, 10);
+    assert_int_equal(stats.connectionsOpenMost, 10);
+    for (size_t i = 0; i < COUNT(clients); i++) {
+        fake_fin(clients[i]);
+    }
+    settle();
+    for (size_t i = 0; i < COUNT(clients); i++) {
+        assert_state(clients[i], FAKE_CLOSED);
+    }
+    assert_int_equal(stats.connectionsOpen, 0);
+    assert_int_equal(stats.connectionsOpenMost, 10);
+    assert_int_equal(stats.connectionsReset, 0);
+    assert_int_equal(stats.connectionsDropped, 0);
+}
+
+static void test_server_answers_a_client_that_shuts_its_half(void **state)
+{
+    int client = client_with(POLL);
+
+    (void)state;
+    fake_fin(client);
+    settle();
+    assert_state(client, FAKE_CLOSED);
+    assert_reply(client);
+    assert_no_byte_more(client);
+}
+
+static void test_server_lets_the_client_close_first(void **state)
+{
+    int client = client_with(CALL_WITH("user", "Connection: close\r\n"));
+
+    (void)state;
+    settle();
+    assert_reply(client);
+    assert_true(reply.close);
+    pass(QR_CLOSE_TIMEOUT_MS - 1);
+    assert_state(client, FAKE_OPEN);
+    fake_fin(client);
+    settle();
+    assert_state(client, FAKE_CLOSED);
+    assert_int_equal(fake_calls(FAKE_FINISH), 0);
+}
+
+/* What it still sends is read, so that the close is no reset that takes the reply with it. */
+static void test_server_closes_on_a_client_that_does_not(void **state)
+{
+    int client = client_with("nonsense\r\n\r\n");
+
+    (void)state;
+    settle();
+    assert_true(has_reply(client));
+    assert_int_equal(reply.status, 400);
+    for (unsigned ms = 0; ms < QR_CLOSE_TIMEOUT_MS; ms += 100) {
+        assert_state(client, FAKE_OPEN);
+        send_text(client, "more nonsense that comes late");
+        settle();
+        assert_int_equal(fake_unread(client), 0);
+        pass(100);
+    }
+    assert_state(client, FAKE_FIN);
+    pass(QR_CLOSE_TIMEOUT_MS - 1);
+    assert_state(client, FAKE_FIN);
+    pass(1);
+    assert_state(client, FAKE_CLOSED);
+    assert_no_byte_more(client);
+    assert_int_equal(stats.connectionsOpen, 0);
+}
+
+static void test_server_ends_a_streamed_reply_to_http_1_0_with_its_fin(void **state)
+{
+    int client = client_with("GET /status HTTP/1.0\r\n\r\n");
+
+    (void)state;
+    settle();
+    assert_state(client, FAKE_FIN);
+    assert_reply(client);
+    assert_false(reply.chunked || reply.has_length);
+    fake_fin(client);
+    settle();
+    assert_state(client, FAKE_CLOSED);
+}
+
+static void test_server_closes_idle_pollers_and_no_callers(void **state)
+{
+    int poller = client_after(POLL);
+    int caller = client_after(CALL);
+
+    (void)state;
+    pass(QR_IDLE_TIMEOUT_MS - 1);
+    assert_state(poller, FAKE_OPEN);
+    pass(1);
+    assert_state(poller, FAKE_CLOSED);
+    assert_int_equal(stats.connectionsIdleClosed, 1);
+    pass(UINT64_C(5) * 86400000);
+    assert_state(caller, FAKE_OPEN);
+    send_text(caller, CALL);
+    settle();
+    assert_reply(caller);
+    assert_int_equal(ring.last_seq, 2);
+}
+
+static void test_server_frees_the_slot_of_a_client_that_resets(void **state)
+{
+    static const char *const before[] = {"", "GET /sta", CALL, POLL_ALL,
+                                         CALL_WITH("user", "Connection: close\r\n")};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(before); i++) {
+        int client = client_with(before[i]);
+        fake_set_room(client, 50);
+        settle();
+        assert_int_equal(stats.connectionsOpen, 1);
+        fake_reset(client);
+        settle();
+        assert_int_equal(stats.connectionsOpen, 0);
+        assert_int_equal(stats.connectionsReset, i + 1);
+        assert_int_equal(stats.connectionsAccepted, i + 1);
+    }
+}
+
+static void test_server_survives_a_client_that_resets_before_accept(void **state)
+{
+    (void)state;
+    fake_reset(client_with(CALL));
+    (void)client_after(CALL);
+    assert_int_equal(ring.last_seq, 1);
+}
+
+static void test_server_refuses_late_requests(void **state)
+{
+    int head = client_with("GET /status HTT");
+    int content = client_with("POST /callbackXCommand HTTP/1.1\r\nHost: a\r\n"
+                              "Content-Length: 5\r\n\r\n12");
+    int silent = connect_client();
+
+    (void)state;
+    pass(QR_HEAD_TIMEOUT_MS - 1);
+    assert_false(has_reply(head) || has_reply(content));
+    assert_state(silent, FAKE_OPEN);
+    pass(1);
+    assert_true(has_reply(head));
+    assert_int_equal(reply.status, 408);
+    assert_true(has_reply(content));
+    assert_int_equal(reply.status, 408);
+    assert_state(silent, FAKE_CLOSED);
+    assert_no_byte_more(silent);
+}
+
+/* ---- more clients than slots ---- */
+
+static void test_server_serves_waiting_clients_later(void **state)
+{
+    int first = fill_up();
+    int waiting[3];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(waiting); i++) {
+        waiting[i] = client_with("POST /");
+    }
+    pass(5000);
+    assert_int_equal(stats.connectionsFull, 1); /* one time, however long it lasts */
+    for (size_t i = 0; i < COUNT(waiting); i++) {
+        for (size_t j = i; j < COUNT(waiting); j++) {
+            assert_state(waiting[j], FAKE_WAITING);
+        }
+        fake_fin(first + (int)i); /* one goes, one comes: who has waited longest */
+        settle();
+        assert_state(first + (int)i, FAKE_CLOSED);
+        assert_state(waiting[i], FAKE_OPEN);
+    }
+    for (size_t i = 0; i < COUNT(waiting); i++) {
+        send_text(waiting[i], &CALL[strlen("POST /")]);
+    }
+    settle();
+    for (size_t i = 0; i < COUNT(waiting); i++) {
+        assert_reply(waiting[i]);
+    }
+    for (int i = (int)COUNT(waiting); i < QR_CONNS_MAX; i++) {
+        assert_state(first + i, FAKE_OPEN);
+    }
+    assert_int_equal(stats.connectionsDropped, 0);
+    assert_int_equal(stats.connectionsReset, 0);
+    assert_int_equal(stats.connectionsOpenMost, QR_CONNS_MAX);
+    assert_int_equal(ring.last_seq, CONNS_AT_EASE + 3);
+}
+
+/* Who has its reply, and was told to close, makes room at once: all are served in no time. */
+static void test_server_serves_a_crowd_through_one_slot(void **state)
+{
+    int first = fill_up();
+    int waiting[20];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(waiting); i++) {
+        waiting[i] = client_with(CALL);
+    }
+    fake_fin(first);
+    settle();
+    for (size_t i = 0; i < COUNT(waiting); i++) {
+        assert_reply(waiting[i]);
+        assert_true(reply.close);
+        assert_state(waiting[i], i + 1 < COUNT(waiting) ? FAKE_CLOSED : FAKE_OPEN);
+    }
+    assert_int_equal(stats.connectionsDropped, COUNT(waiting) - 1);
+}
+
+static void test_server_counts_each_time_that_it_is_full(void **state)
+{
+    int first = fill_up();
+
+    (void)state;
+    assert_int_equal(stats.connectionsFull, 1);
+    fake_fin(first);
+    settle();
+    assert_int_equal(stats.connectionsFull, 1);
+    (void)client_with("GET ");
+    settle();
+    turn();
+    assert_int_equal(fake_open(), QR_CONNS_MAX);
+    assert_int_equal(stats.connectionsFull, 2);
+}
+
+/* The listener is left alone: an accept without a slot would be a reset. */
+static void test_server_accepts_none_beyond_its_slots(void **state)
+{
+    unsigned accepts;
+
+    (void)state;
+    (void)fill_up();
+    turn();
+    accepts = fake_calls(FAKE_ACCEPT);
+    (void)client_with(CALL);
+    for (int i = 0; i < 5; i++) {
+        turn();
+        assert_false(fake_listener_polled());
+        assert_int_equal(fake_ready(), 0); /* and does not spin */
+    }
+    assert_int_equal(fake_calls(FAKE_ACCEPT), accepts);
+}
+
+static void test_server_gives_up_the_most_expendable_first(void **state)
+{
+    int pollers[4], fresh[2], closing[2], callers[CONNS_AT_EASE - 4], busy[QR_CONNS_SPARE - 4];
+    int newcomer;
+
+    (void)state;
+    /* all kinds at once, so that the table is full: idle for longer, the smaller the index */
+    for (size_t i = 0; i < COUNT(callers); i++) {
+        callers[i] = client_after(CALL);
+    }
+    for (size_t i = 0; i < COUNT(pollers); i++) {
+        now.uptime_ms += 10;
+        pollers[i] = client_after(POLL);
+    }
+    for (size_t i = 0; i < COUNT(busy); i++) {
+        busy[i] = client_with(i % 2 == 0 ? "POST /" : "\r\nG");
+    }
+    for (size_t i = 0; i < COUNT(fresh); i++) {
+        now.uptime_ms += 10;
+        fresh[i] = connect_client();
+        settle();
+    }
+    now.uptime_ms += QR_FRESH_GRACE_MS;
+    for (size_t i = 0; i < COUNT(closing); i++) {
+        now.uptime_ms += 10;
+        closing[i] = client_with(i == 0 ? CALL : POLL);
+        settle();
+        assert_reply(closing[i]);
+        assert_true(reply.close);
+    }
+    assert_int_equal(fake_open(), QR_CONNS_MAX);
+    {
+        const int order[] = {closing[0], closing[1], fresh[0],   fresh[1],
+                             pollers[0], pollers[1], pollers[2], pollers[3]};
+        for (size_t i = 0; i < COUNT(order); i++) {
+            assert_state(order[i], FAKE_OPEN);
+            newcomer = client_with("POST /"); /* to be the next in mid-request */
+            settle();
+            assert_state(newcomer, FAKE_OPEN);
+            assert_state(order[i], FAKE_CLOSED);
+            assert_int_equal(stats.connectionsDropped, i + 1);
+            for (size_t j = i + 1; j < COUNT(order); j++) {
+                assert_state(order[j], FAKE_OPEN);
+            }
+        }
+    }
+    newcomer = client_with(CALL);
+    settle();
+    assert_state(newcomer, FAKE_WAITING);
+    assert_int_equal(stats.connectionsFull, 1);
+    for (size_t i = 0; i < COUNT(callers); i++) {
+        assert_state(callers[i], FAKE_OPEN);
+    }
+    for (size_t i = 0; i < COUNT(busy); i++) {
+        assert_state(busy[i], FAKE_OPEN);
+    }
+}
+
+/* Not the slot counts, nor who came first, but how long ago the last reply was. */
+static void test_server_gives_up_the_longest_idle_poller(void **state)
+{
+    int pollers[CONNS_AT_EASE];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(pollers); i++) {
+        pollers[i] = client_after(POLL);
+    }
+    for (size_t i = COUNT(pollers); i-- > 0;) {
+        now.uptime_ms += 10;
+        send_text(pollers[i], POLL);
+        settle();
+        assert_reply(pollers[i]);
+    }
+    for (size_t i = COUNT(pollers); i < QR_CONNS_MAX; i++) {
+        (void)client_with("POST /");
+    }
+    settle();
+    for (size_t i = COUNT(pollers); i-- > 0;) {
+        assert_state(pollers[i], FAKE_OPEN);
+        (void)client_with("POST /");
+        settle();
+        assert_state(pollers[i], FAKE_CLOSED);
+    }
+    assert_int_equal(stats.connectionsDropped, COUNT(pollers));
+}
+
+static void test_server_gives_up_no_fresh_connection_within_its_grace(void **state)
+{
+    int first = connect_client();
+    int newcomer;
+
+    (void)state;
+    for (int i = 1; i < QR_CONNS_MAX; i++) {
+        (void)connect_client();
+    }
+    settle();
+    assert_int_equal(fake_open(), QR_CONNS_MAX);
+    newcomer = client_with(CALL);
+    pass(QR_FRESH_GRACE_MS - 1);
+    assert_state(newcomer, FAKE_WAITING);
+    assert_int_equal(stats.connectionsDropped, 0);
+    assert_int_equal(stats.connectionsFull, 1);
+    pass(1);
+    assert_reply(newcomer);
+    assert_state(first, FAKE_CLOSED);
+    assert_int_equal(stats.connectionsDropped, 1);
+    assert_int_equal(fake_open(), QR_CONNS_MAX);
+}
+
+/* Its bytes are there when the newcomer knocks: a request is not thrown away for a connection. */
+static void test_server_reads_before_it_gives_up(void **state)
+{
+    int pollers[CONNS_AT_EASE];
+    int newcomer;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(pollers); i++) {
+        pollers[i] = client_after(POLL);
+    }
+    for (size_t i = COUNT(pollers); i < QR_CONNS_MAX; i++) {
+        (void)client_with("POST /");
+    }
+    settle();
+    for (size_t i = 0; i < COUNT(pollers); i++) {
+        send_text(pollers[i], "POST /callback"); /* callers from now on */
+    }
+    newcomer = client_with(CALL);
+    settle();
+    assert_state(newcomer, FAKE_WAITING);
+    for (size_t i = 0; i < COUNT(pollers); i++) {
+        assert_state(pollers[i], FAKE_OPEN);
+    }
+}
+
+static void test_server_announces_the_close_when_slots_run_short(void **state)
+{
+    int early = client_after(CALL);
+    int late;
+
+    (void)state;
+    for (unsigned i = 1; i < CONNS_AT_EASE; i++) {
+        int client = client_after(CALL);
+        assert_false(reply.close); /* free slots: QR_CONNS_SPARE at least */
+        assert_state(client, FAKE_OPEN);
+    }
+    late = client_with(CALL);
+    settle();
+    assert_reply(late);
+    assert_true(reply.close);
+    /* whoever asks now, however long it has been here */
+    send_text(early, CALL);
+    settle();
+    assert_reply(early);
+    assert_true(reply.close);
+    fake_fin(late);
+    fake_fin(early);
+    settle();
+    assert_state(late, FAKE_CLOSED);
+    assert_state(early, FAKE_CLOSED);
+    (void)client_after(CALL);
+    assert_false(reply.close);
+    assert_int_equal(stats.connectionsDropped, 0);
+}
+
+static void test_server_rests_when_the_network_has_no_memory_to_accept(void **state)
+{
+    static const int errors[] = {QR_NET_NO_MEMORY, QR_NET_FAILED};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(errors); i++) {
+        int caller, client;
+        unsigned accepts;
+        start();
+        caller = client_after(CALL);
+        fake_fail(FAKE_ACCEPT, 1, 0, errors[i]);
+        client = client_with(CALL);
+        turn();
+        accepts = fake_calls(FAKE_ACCEPT);
+        assert_true(errors[i] != QR_NET_NO_MEMORY || stats.networkNoMemory == 1);
+        wait_for(FOREVER);
+        assert_int_equal(fake_ready(), 0);
+        assert_false(fake_listener_polled());
+        assert_int_equal(fake_timeout_ms(), QR_ACCEPT_REST_MS);
+        serve();
+        /* those who are in are served meanwhile */
+        send_text(caller, CALL);
+        settle();
+        assert_reply(caller);
+        pass(QR_ACCEPT_REST_MS - 1);
+        assert_int_equal(fake_calls(FAKE_ACCEPT), accepts);
+        assert_state(client, FAKE_WAITING);
+        pass(1);
+        assert_reply(client);
+        assert_int_equal(stats.connectionsFull, 0);
+    }
+}
+
+/* No connection is given up for one that then does not come. */
+static void test_server_keeps_all_when_accept_gives_none(void **state)
+{
+    static const int errors[] = {QR_NET_NO_MEMORY, QR_NET_AGAIN};
+    int poller = -1;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(errors); i++) {
+        start();
+        poller = client_after(POLL);
+        for (int n = 1; n < QR_CONNS_MAX; n++) {
+            (void)client_with("POST /");
+        }
+        settle();
+        fake_fail(FAKE_ACCEPT, 1, 0, errors[i]);
+        (void)client_with(CALL);
+        turn();
+        assert_true(fake_has_failed());
+        assert_state(poller, FAKE_OPEN);
+        assert_int_equal(stats.connectionsDropped, 0);
+        pass(QR_ACCEPT_REST_MS);
+        assert_state(poller, FAKE_CLOSED);
+        assert_int_equal(stats.connectionsDropped, 1);
+    }
+}
+
+/* ---- one client and the others ---- */
+
+/* Fills the ring, so that the whole document is as large as it gets. */
+static void fill_ring(void)
+{
+    struct qr_quit quit = {.group_id = "g", .user_id = "user", .group_id_len = 1, .user_id_len = 4};
+
+    while (qr_ring_overwritten(&ring) == 0) {
+        (void)qr_ring_put(&ring, &quit, &now);
+    }
+}
+
+static void test_server_serves_others_beside_a_huge_document(void **state)
+{
+    int greedy = client_with("");
+    int other = client_after(CALL);
+    unsigned sends, turns = 0;
+
+    (void)state;
+    fill_ring();
+    send_text(greedy, POLL_ALL); /* its turn comes before the other's */
+    do {
+        send_text(other, CALL);
+        sends = fake_sends_to(greedy);
+        turn();
+        assert_reply(other); /* within this one turn */
+        assert_in_range(fake_sends_to(greedy) - sends, 1, QR_SENDS_A_TURN);
+        turns++;
+    } while (!has_reply(greedy));
+    assert_int_equal(reply.status, 200);
+    assert_true(reply.content_len > 20000);
+    assert_true(turns > 2);
+}
+
+static void test_server_serves_others_beside_many_pipelined_requests(void **state)
+{
+    enum { ASKED = 50 };
+    int greedy = client_with("");
+    int other = client_after(CALL);
+    unsigned sends, turns = 0;
+
+    (void)state;
+    for (int i = 0; i < ASKED; i++) {
+        send_text(greedy, HEALTH);
+    }
+    for (int got = 0; got < ASKED; turns++) {
+        send_text(other, CALL);
+        sends = fake_sends_to(greedy);
+        turn();
+        assert_reply(other);
+        assert_true(fake_sends_to(greedy) - sends <= QR_SENDS_A_TURN);
+        while (has_reply(greedy)) {
+            got++;
+        }
+        assert_true(turns < 100);
+    }
+}
+
+static void test_server_holds_nobody_up_for_a_slow_reader(void **state)
+{
+    int slow = connect_client();
+    int other = client_after(CALL);
+
+    (void)state;
+    fill_ring();
+    fake_set_room(slow, 1000);
+    send_text(slow, POLL_ALL);
+    turn();
+    send_text(slow, HEALTH);
+    for (int i = 0; i < 50; i++) {
+        send_text(other, CALL);
+        turn();
+        assert_reply(other);
+        turn();
+        assert_int_equal(fake_ready(), 0); /* the slow one's next request does not make it spin */
+    }
+    /* one that reads on, though slowly, gets all of it */
+    for (int i = 0; !has_reply(slow); i++) {
+        fake_set_room(slow, 1500);
+        pass(100);
+        assert_true(i < 200);
+    }
+    fake_set_room(slow, SIZE_MAX);
+    settle();
+    assert_reply(slow);
+    assert_string_equal(reply.content, "ok\n");
+}
+
+/* Where even a 100 (Continue) does not go out, its sender's bytes must not make the loop spin. */
+static void test_server_sleeps_while_a_100_cannot_be_sent(void **state)
+{
+    static const char head[] = "POST /callbackAfterQuitGroupCommand HTTP/1.1\r\nHost: a\r\n"
+                               "Expect: 100-continue\r\nContent-Length: 31\r\n\r\n";
+    int client = connect_client();
+    int fleeting = connect_client();
+
+    (void)state;
+    fake_set_room(client, 0);
+    fake_set_room(fleeting, 0);
+    send_text(client, head);
+    send_text(fleeting, head);
+    settle();
+    fake_reset(fleeting);
+    settle();
+    assert_int_equal(fake_open(), 1);
+    send_text(client, "{\"groupID\":\"g\",");
+    for (int i = 0; i < 5; i++) {
+        turn();
+    }
+    assert_int_equal(fake_ready(), 0);
+    send_text(client, "\"userID\":\"user\"}");
+    fake_set_room(client, SIZE_MAX);
+    settle();
+    assert_true(has_reply(client));
+    assert_int_equal(reply.status, 100);
+    assert_reply(client);
+    assert_int_equal(ring.last_seq, 1);
+}
+
+static void test_server_cuts_off_a_reader_that_is_too_slow(void **state)
+{
+    int slow = connect_client();
+    int other = client_after(CALL);
+    uint64_t begin_ms = now.uptime_ms;
+
+    (void)state;
+    fake_set_room(slow, 10);
+    send_text(slow, POLL);
+    settle();
+    while (now.uptime_ms < begin_ms + QR_REPLY_TIMEOUT_MS - 1) {
+        assert_state(slow, FAKE_OPEN);
+        fake_set_room(slow, 1);
+        pass(now.uptime_ms + 1000 < begin_ms + QR_REPLY_TIMEOUT_MS ? 1000 : 999);
+    }
+    assert_state(slow, FAKE_OPEN);
+    pass(1);
+    assert_state(slow, FAKE_RESET); /* nothing of it is kept to be sent */
+    assert_int_equal(stats.timeouts, 1);
+    assert_state(other, FAKE_OPEN);
+}
+
+/* A call costs time on a small machine: nothing is done for those who have nothing to do. */
+static void test_server_leaves_alone_who_is_not_ready(void **state)
+{
+    int busy = -1;
+    unsigned recvs, sends;
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        busy = client_after(CALL);
+        (void)connect_client();
+    }
+    settle();
+    recvs = fake_calls(FAKE_RECV);
+    sends = fake_calls(FAKE_SEND);
+    send_text(busy, CALL);
+    turn();
+    assert_reply(busy);
+    assert_int_equal(fake_calls(FAKE_RECV), recvs + 1);
+    assert_int_equal(fake_calls(FAKE_SEND), sends + 1);
+    turn();
+    assert_int_equal(fake_calls(FAKE_RECV), recvs + 1);
+    assert_int_equal(fake_calls(FAKE_SEND), sends + 1);
+}
+
+/* ---- how long it waits ---- */
+
+static void assert_waits(uint32_t max_ms, uint32_t expected_ms)
+{
+    wait_for(max_ms);
+    assert_int_equal(fake_ready(), 0);
+    assert_int_equal(fake_timeout_ms(), expected_ms);
+    serve();
+}
+
+static void test_server_waits_as_long_as_it_may_for_nothing(void **state)
+{
+    (void)state;
+    assert_waits(1234, 1234);
+    assert_waits(0, 0);
+    (void)client_after(CALL); /* has no deadline */
+    assert_waits(4321, 4321);
+    wait_for(FOREVER);
+    assert_true(fake_timeout_ms() >= 10000);
+}
+
+static void test_server_waits_until_the_deadline(void **state)
+{
+    static const struct {
+        const char *bytes;
+        uint32_t expected_ms;
+    } rows[] = {
+        {"", QR_HEAD_TIMEOUT_MS},
+        {"GET /sta", QR_HEAD_TIMEOUT_MS},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", QR_CONTENT_TIMEOUT_MS},
+        {CALL "P", QR_HEAD_TIMEOUT_MS},
+        {"nonsense\r\n\r\n", QR_CLOSE_TIMEOUT_MS},
+        {"GET /status HTTP/1.0\r\n\r\n", QR_CLOSE_TIMEOUT_MS},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        start();
+        (void)client_after(CALL);
+        (void)client_with(rows[i].bytes);
+        settle();
+        assert_waits(FOREVER, rows[i].expected_ms);
+        now.uptime_ms += 123;
+        assert_waits(FOREVER, rows[i].expected_ms - 123);
+        assert_waits(100, 100);
+        now.uptime_ms += rows[i].expected_ms - 123 + 5; /* late: at once */
+        wait_for(FOREVER);
+        assert_int_equal(fake_timeout_ms(), 0);
+        serve();
+    }
+}
+
+static void test_server_waits_until_an_idle_poller_or_a_slow_reader_is_late(void **state)
+{
+    (void)state;
+    now.uptime_ms += 7;
+    (void)client_after(POLL);
+    now.uptime_ms += 20000;
+    assert_waits(FOREVER, QR_IDLE_TIMEOUT_MS - 20000);
+    fake_set_room(client_with(POLL), 5);
+    settle();
+    now.uptime_ms += 30000;
+    assert_waits(FOREVER, QR_IDLE_TIMEOUT_MS - 50000);
+    pass(QR_IDLE_TIMEOUT_MS - 50000); /* the poller goes */
+    assert_int_equal(fake_open(), 1);
+    assert_waits(FOREVER, QR_REPLY_TIMEOUT_MS - 40000);
+}
+
+static void test_server_waits_until_the_nearest_deadline(void **state)
+{
+    static const uint32_t steps_ms[] = {500, 300, 100};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(steps_ms); i++) { /* the middle of the table is the nearest */
+        (void)client_with(i == 1 ? "nonsense\r\n\r\n" : "");
+        settle();
+        now.uptime_ms += steps_ms[i];
+    }
+    assert_waits(FOREVER, QR_CLOSE_TIMEOUT_MS - 400);
+    pass(QR_CLOSE_TIMEOUT_MS - 400); /* its FIN goes out */
+    assert_waits(FOREVER, QR_CLOSE_TIMEOUT_MS);
+}
+
+static void test_server_looks_again_when_a_slot_may_have_come_free(void **state)
+{
+    (void)state;
+    for (int i = 0; i < QR_CONNS_MAX; i++) {
+        (void)connect_client();
+    }
+    settle();
+    wait_for(FOREVER);
+    assert_in_range(fake_timeout_ms(), 1, QR_FRESH_GRACE_MS);
+    serve();
+}
+
+/* ---- a network that fails ---- */
+
+static void test_server_looks_at_all_when_poll_fails(void **state)
+{
+    static const int errors[] = {QR_NET_NO_MEMORY, QR_NET_FAILED};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(errors); i++) {
+        int old, client;
+        start();
+        old = client_after(CALL);
+        send_text(old, CALL);
+        client = client_with(CALL);
+        fake_fail(FAKE_POLL, 1, 0, errors[i]);
+        turn();
+        assert_true(fake_has_failed());
+        assert_reply(old);
+        assert_state(client, FAKE_OPEN);
+        assert_int_equal(stats.networkNoMemory, errors[i] == QR_NET_NO_MEMORY ? 1 : 0);
+        fake_fail(FAKE_POLL, 1, 1, errors[i]); /* and for ever */
+        for (int turns = 0; turns < 5; turns++) {
+            turn();
+        }
+        assert_reply(client);
+        assert_int_equal(stats.connectionsReset, 0);
+        fake_fail(FAKE_POLL, 0, 0, 0);
+    }
+}
+
+static void test_server_sends_all_by_single_bytes(void **state)
+{
+    int client = client_with(CALL POLL HEALTH);
+
+    (void)state;
+    fake_fail(FAKE_SEND, 1, 1, FAKE_SHORT);
+    settle();
+    assert_reply(client);
+    assert_reply(client);
+    assert_true(reply.chunked);
+    assert_reply(client);
+    assert_string_equal(reply.content, "ok\n");
+    assert_no_byte_more(client);
+}
+
+static void test_server_counts_what_passes_and_goes_on(void **state)
+{
+    int client = client_with(CALL POLL);
+
+    (void)state;
+    fake_fail(FAKE_RECV, 1, 0, QR_NET_NO_MEMORY);
+    settle();
+    assert_int_equal(stats.networkNoMemory, 1);
+    assert_reply(client);
+    assert_reply(client);
+    send_text(client, POLL);
+    fake_fail(FAKE_SEND, 1, 0, QR_NET_NO_MEMORY);
+    settle();
+    assert_int_equal(stats.networkNoMemory, 2);
+    assert_reply(client);
+    send_text(client, POLL);
+    fake_fail(FAKE_SEND, 1, 2, QR_NET_AGAIN);
+    settle();
+    assert_reply(client);
+    assert_int_equal(stats.networkNoMemory, 2);
+    assert_int_equal(stats.connectionsReset, 0);
+    assert_state(client, FAKE_OPEN);
+}
+
+/* ---- any call fails in any way, in the middle of everything ---- */
+
+/* A client that works through its requests, each when the reply before it is whole. A reply that
+ * says close, or a connection closed before the request was sent, makes it connect anew. */
+struct actor {
+    const char *const *requests; /* NULL: no more; behind a "!": sent, and a reset at once */
+    int client;                  /* -1: not connected */
+    size_t next;
+    bool asked;   /* requests[next] was sent, all of it */
+    bool ended;   /* nothing more to do */
+    bool cheated; /* it was closed or reset in the middle of a request */
+    unsigned replies;
+};
+
+#define EXPECTING                                                                                  \
+    "POST /callbackAfterQuitGroupCommand HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"          \
+    "Content-Length: 31\r\n\r\n"
+
+static const char *const scripts[][6] = {
+    {CALL_BY("ua01"), CALL_BY("ua02"), CALL_BY("ua03"), CALL_BY("ua04"), NULL},
+    {POLL_ALL, CALL_BY("ub01"), POLL, HEALTH, NULL},
+    {"GET /status HTTP/1.0\r\n\r\n", CALL_BY("uc01"), NULL},
+    {CALL_WITH("ud01", "Connection: close\r\n"), CALL_BY("ud02"), NULL},
+    {"POST /callbackAfterQuitGroupCommand HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+     "1f\r\n{\"groupID\":\"g\",\"userID\":\"ue01\"}\r\n0\r\n\r\n",
+     "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n", CALL_BY("ue02"), NULL},
+    {EXPECTING, "{\"groupID\":\"g\",\"userID\":\"uf01\"}", CALL_BY("uf02"), NULL},
+    {CALL_BY("ug01"), "!POST /callback", NULL},
+    {"nonsense\r\n\r\n", CALL_BY("uh01"), NULL},
+};
+
+#define ACTORS_MAX (QR_CONNS_MAX + 8)
+
+static struct actor actors[ACTORS_MAX];
+static size_t n_actors;
+
+static void actor_done(struct actor *actor)
+{
+    if (actor->client >= 0) {
+        fake_fin(actor->client);
+    }
+    actor->ended = true;
+}
+
+static void actor_send(struct actor *actor)
+{
+    const char *request = actor->requests[actor->next];
+
+    if (request == NULL) {
+        actor_done(actor);
+        return;
+    }
+    if (actor->client < 0) {
+        actor->client = connect_client();
+    }
+    send_text(actor->client, request + (request[0] == '!'));
+    actor->asked = true;
+    if (request[0] == '!') {
+        fake_reset(actor->client);
+        actor->ended = true;
+    }
+}
+
+/* The status that is right for a request. */
+static unsigned status_for(const char *request)
+{
+    if (strcmp(request, EXPECTING) == 0) {
+        return 100;
+    }
+    if (strstr(request, "/nothing") != NULL) {
+        return 404;
+    }
+    return request[0] == 'n' ? 400 : 200;
+}
+
+static void actor_take_reply(struct actor *actor)
+{
+    const char *request = actor->requests[actor->next];
+
+    assert_int_equal(reply.status, status_for(request));
+    assert_true(reply.status == 100 || reply.content_len > 0);
+    actor->replies++;
+    actor->next++;
+    actor->asked = false;
+    if (reply.close) {
+        fake_fin(actor->client);
+        actor->client = -1;
+    }
+}
+
+/* Does what the client would do now. */
+static void actor_act(struct actor *actor)
+{
+    if (actor->ended) {
+        return;
+    }
+    if (actor->client >= 0) { /* one reads slowly, so that sends would block */
+        fake_set_room(actor->client, actor->requests == scripts[1] ? 300 : SIZE_MAX);
+    }
+    if (actor->asked && has_reply(actor->client)) {
+        actor_take_reply(actor);
+    }
+    if (actor->client >= 0 && fake_state(actor->client) >= FAKE_CLOSED) {
+        const char *request = actor->requests[actor->next];
+        if (actor->asked || (request != NULL && request[0] == '{')) {
+            actor->cheated = actor->ended = true;
+            return;
+        }
+        actor->client = -1; /* it was idle: the next request goes over a new one */
+    }
+    if (!actor->asked) {
+        actor_send(actor);
+    }
+}
+
+/* All clients act and the server serves until everyone has ended. Returns the turns. */
+static void play(size_t n)
+{
+    n_actors = n;
+    for (size_t i = 0; i < n; i++) {
+        actors[i] = (struct actor){.requests = scripts[i % COUNT(scripts)], .client = -1};
+    }
+    for (unsigned turns = 0;; turns++) {
+        bool all_ended = true;
+        for (size_t i = 0; i < n; i++) {
+            actor_act(&actors[i]);
+            all_ended = all_ended && actors[i].ended;
+        }
+        wait_for(FOREVER);
+        now.uptime_ms += fake_ready() == 0 ? fake_timeout_ms() : 1;
+        serve();
+        if (all_ended) {
+            return;
+        }
+        assert_true(turns < 3000);
+    }
+}
+
+static unsigned count_in_ring(const char *user)
+{
+    struct qr_ring_pos pos = qr_ring_find(&ring, 1);
+    struct qr_event event;
+    unsigned n = 0;
+
+    while (qr_ring_next(&ring, &pos, &event) == 1) {
+        n += event.user_id_len == 4 && memcmp(event.user_id, user, 4) == 0;
+    }
+    return n;
+}
+
+static const char *user_of(const char *request)
+{
+    const char *at = strstr(request, "\"userID\":\"");
+
+    return at == NULL ? NULL : at + strlen("\"userID\":\"");
+}
+
+/* How many actors got a 200 for this user's callback, and how many sent it at least. */
+static void count_actors(const char *user, unsigned *stored, unsigned *sent)
+{
+    *stored = *sent = 0;
+    for (size_t i = 0; i < n_actors; i++) {
+        const struct actor *actor = &actors[i];
+        for (size_t j = 0; actor->requests[j] != NULL && j <= actor->next; j++) {
+            const char *who = user_of(actor->requests[j]);
+            if (who != NULL && memcmp(who, user, 4) == 0) {
+                *stored += j < actor->next;
+                *sent += j < actor->next || actor->asked;
+            }
+        }
+    }
+}
+
+/* What was answered with 200 is stored, once; what was not may be, once. */
+static void assert_ring_right(void)
+{
+    for (size_t i = 0; i < COUNT(scripts); i++) {
+        for (size_t j = 0; scripts[i][j] != NULL; j++) {
+            const char *user = user_of(scripts[i][j]);
+            unsigned stored, sent;
+            if (user != NULL) {
+                count_actors(user, &stored, &sent);
+                assert_in_range(count_in_ring(user), stored, sent);
+            }
+        }
+    }
+    assert_int_equal(ring.first_seq, 1);
+    assert_int_equal(ring.last_seq, stats.stored);
+    assert_int_equal(stats.callbacks, stats.stored + stats.refused + stats.ignored);
+}
+
+static unsigned cheated(void)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < n_actors; i++) {
+        n += actors[i].cheated;
+    }
+    return n;
+}
+
+/* After a play: the server is alive and has forgotten nothing. */
+static void assert_alive_and_clean(void)
+{
+    int client;
+
+    fake_fail(FAKE_POLL, 0, 0, 0);
+    pass(3 * QR_CLOSE_TIMEOUT_MS);
+    assert_ring_right();
+    client = client_with(HEALTH);
+    pass(QR_ACCEPT_REST_MS);
+    assert_reply(client);
+    fake_fin(client);
+    pass(QR_IDLE_TIMEOUT_MS);
+    assert_int_equal(fake_open(), 0);
+    (void)teardown(NULL);
+}
+
+static void play_with(size_t n, enum fake_call call, unsigned nth, unsigned period, int result)
+{
+    start();
+    fake_fail(call, nth, period, result);
+    play(n);
+}
+
+/* Passing failures cost nobody anything. */
+static bool passes(enum fake_call call, int result)
+{
+    return result == QR_NET_AGAIN || result == QR_NET_NO_MEMORY || result == FAKE_SHORT ||
+           call == FAKE_POLL || call == FAKE_ACCEPT;
+}
+
+static const enum fake_call swept[] = {FAKE_ACCEPT, FAKE_RECV, FAKE_SEND, FAKE_FINISH, FAKE_POLL};
+static const int results[] = {QR_NET_AGAIN,     QR_NET_CLOSED, QR_NET_RESET,
+                              QR_NET_NO_MEMORY, QR_NET_FAILED, FAKE_SHORT};
+
+static unsigned calls_of_a_play(size_t n, enum fake_call call)
+{
+    unsigned calls;
+
+    start();
+    play(n);
+    assert_int_equal(cheated(), 0);
+    calls = fake_calls(call);
+    assert_alive_and_clean();
+    return calls;
+}
+
+static void sweep(size_t n)
+{
+    for (size_t i = 0; i < COUNT(swept) * COUNT(results); i++) {
+        enum fake_call call = swept[i / COUNT(results)];
+        int result = results[i % COUNT(results)];
+        unsigned calls = calls_of_a_play(n, call);
+        assert_true(calls > 0);
+        for (unsigned k = 1; k <= calls; k++) {
+            play_with(n, call, k, 0, result);
+            assert_true(fake_has_failed());
+            if (cheated() > (passes(call, result) ? 0u : 1u)) {
+                fail_msg("%u clients without their replies: call %d, the %u-th, gave %d", cheated(),
+                         call, k, result);
+            }
+            assert_alive_and_clean();
+        }
+    }
+}
+
+static void test_server_survives_each_call_failing_in_each_way(void **state)
+{
+    (void)state;
+    sweep(COUNT(scripts));
+}
+
+static void test_server_survives_each_call_failing_when_slots_are_short(void **state)
+{
+    (void)state;
+    sweep(ACTORS_MAX);
+}
+
+/* Failures that pass, but come again and again. */
+static void test_server_serves_all_on_a_network_that_is_often_out_of_memory(void **state)
+{
+    static const int passing[] = {QR_NET_AGAIN, QR_NET_NO_MEMORY, FAKE_SHORT};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(swept) * COUNT(passing); i++) {
+        for (unsigned period = 2; period < 5; period++) {
+            play_with(ACTORS_MAX, swept[i / COUNT(passing)], 1, period,
+                      passing[i % COUNT(passing)]);
+            assert_true(fake_has_failed());
+            assert_int_equal(cheated(), 0);
+            assert_alive_and_clean();
+        }
+    }
+}
+
+/* ---- stopping ---- */
+
+static void test_server_stops_at_once_when_all_are_idle(void **state)
+{
+    int fresh = connect_client();
+    int poller = client_after(POLL);
+    int caller = client_after(CALL);
+
+    (void)state;
+    assert_false(qr_server_stopped(&server));
+    qr_server_stop(&server);
+    assert_true(qr_server_stopped(&server));
+    assert_false(fake_listening());
+    assert_state(fresh, FAKE_CLOSED);
+    assert_state(poller, FAKE_CLOSED);
+    assert_state(caller, FAKE_CLOSED);
+    assert_int_equal(stats.connectionsOpen, 0);
+    turn();
+}
+
+static void test_server_lets_requests_under_way_end_when_it_stops(void **state)
+{
+    int idle = client_after(CALL);
+    int half = client_with("POST /callbackAfterQuitGroupCommand HTTP/1.1\r\nHost: a\r\n");
+    unsigned accepts;
+    int late;
+
+    (void)state;
+    settle();
+    accepts = fake_calls(FAKE_ACCEPT);
+    late = connect_client();
+    send_text(idle, "POST /");
+    wait_for(FOREVER); /* a stop between wait and serve must not mix them up */
+    assert_int_equal(fake_ready(), 2);
+    qr_server_stop(&server);
+    serve();
+    assert_state(idle, FAKE_RESET); /* a stop is a stop */
+    assert_state(half, FAKE_OPEN);
+    assert_state(late, FAKE_RESET);
+    assert_false(qr_server_stopped(&server));
+    assert_state(connect_client(), FAKE_RESET);
+    settle();
+    assert_int_equal(fake_calls(FAKE_ACCEPT), accepts);
+    send_text(half, "Content-Length: 31\r\n\r\n{\"groupID\":\"g\",\"userID\":\"user\"}");
+    settle();
+    assert_reply(half);
+    assert_true(reply.close);
+    assert_int_equal(ring.last_seq, 2);
+    assert_false(qr_server_stopped(&server));
+    fake_fin(half);
+    settle();
+    assert_true(qr_server_stopped(&server));
+    assert_state(half, FAKE_CLOSED);
+}
+
+/* Its listener is closed, whatever the last poll said of it. */
+static void test_server_accepts_none_once_it_stops(void **state)
+{
+    int half = client_with("POST /");
+    int late;
+    unsigned accepts;
+
+    (void)state;
+    settle();
+    late = connect_client();
+    wait_for(FOREVER);
+    assert_int_equal(fake_ready(), 1);
+    accepts = fake_calls(FAKE_ACCEPT);
+    qr_server_stop(&server);
+    serve();
+    assert_int_equal(fake_calls(FAKE_ACCEPT), accepts);
+    assert_state(late, FAKE_RESET);
+    assert_state(half, FAKE_OPEN);
+}
+
+static void test_server_lets_replies_under_way_end_when_it_stops(void **state)
+{
+    int client = connect_client();
+
+    (void)state;
+    fill_ring();
+    fake_set_room(client, 3000);
+    send_text(client, POLL_ALL);
+    settle();
+    qr_server_stop(&server);
+    assert_false(qr_server_stopped(&server));
+    fake_set_room(client, SIZE_MAX);
+    settle();
+    assert_reply(client);
+    assert_true(reply.content_len > 20000);
+}
+
+/* Its head was out before the stop: nothing announced the close, so it is idle now. */
+static void test_server_closes_who_becomes_idle_after_the_stop(void **state)
+{
+    int client = connect_client();
+
+    (void)state;
+    fake_set_room(client, 100);
+    send_text(client, POLL);
+    settle();
+    qr_server_stop(&server);
+    fake_set_room(client, SIZE_MAX);
+    settle();
+    assert_reply(client);
+    pass(2 * QR_CLOSE_TIMEOUT_MS);
+    assert_state(client, FAKE_CLOSED);
+    assert_true(qr_server_stopped(&server));
+}
+
+static void test_server_lets_clients_close_when_it_stops(void **state)
+{
+    int prompt = client_with("nonsense\r\n\r\n");
+    int silent = client_with("nonsense\r\n\r\n");
+
+    (void)state;
+    settle();
+    qr_server_stop(&server);
+    fake_fin(prompt);
+    settle();
+    assert_state(prompt, FAKE_CLOSED);
+    assert_state(silent, FAKE_OPEN);
+    assert_false(qr_server_stopped(&server));
+    pass(2 * QR_CLOSE_TIMEOUT_MS);
+    assert_state(silent, FAKE_CLOSED);
+    assert_true(qr_server_stopped(&server));
+}
+
+static void test_server_closes_everything(void **state)
+{
+    int idle = client_after(CALL);
+    int half = client_with("POST /");
+    int waiting;
+
+    (void)state;
+    settle();
+    waiting = connect_client();
+    qr_server_close(&server);
+    assert_int_equal(fake_open(), 0);
+    assert_false(fake_listening());
+    assert_state(idle, FAKE_CLOSED);
+    assert_state(half, FAKE_CLOSED);
+    assert_state(waiting, FAKE_RESET);
+    assert_true(qr_server_stopped(&server));
+    qr_server_close(&server); /* a second time does nothing */
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_server_listens_on_the_port),
+        TEST(test_server_says_why_it_cannot_listen),
+        TEST(test_server_serves_several_clients),
+        TEST(test_server_answers_a_client_that_shuts_its_half),
+        TEST(test_server_lets_the_client_close_first),
+        TEST(test_server_closes_on_a_client_that_does_not),
+        TEST(test_server_ends_a_streamed_reply_to_http_1_0_with_its_fin),
+        TEST(test_server_closes_idle_pollers_and_no_callers),
+        TEST(test_server_frees_the_slot_of_a_client_that_resets),
+        TEST(test_server_survives_a_client_that_resets_before_accept),
+        TEST(test_server_refuses_late_requests),
+        TEST(test_server_serves_waiting_clients_later),
+        TEST(test_server_serves_a_crowd_through_one_slot),
+        TEST(test_server_counts_each_time_that_it_is_full),
+        TEST(test_server_accepts_none_beyond_its_slots),
+        TEST(test_server_gives_up_the_most_expendable_first),
+        TEST(test_server_gives_up_the_longest_idle_poller),
+        TEST(test_server_gives_up_no_fresh_connection_within_its_grace),
+        TEST(test_server_reads_before_it_gives_up),
+        TEST(test_server_announces_the_close_when_slots_run_short),
+        TEST(test_server_rests_when_the_network_has_no_memory_to_accept),
+        TEST(test_server_keeps_all_when_accept_gives_none),
+        TEST(test_server_serves_others_beside_a_huge_document),
+        TEST(test_server_serves_others_beside_many_pipelined_requests),
+        TEST(test_server_holds_nobody_up_for_a_slow_reader),
+        TEST(test_server_sleeps_while_a_100_cannot_be_sent),
+        TEST(test_server_cuts_off_a_reader_that_is_too_slow),
+        TEST(test_server_leaves_alone_who_is_not_ready),
+        TEST(test_server_waits_as_long_as_it_may_for_nothing),
+        TEST(test_server_waits_until_the_deadline),
+        TEST(test_server_waits_until_an_idle_poller_or_a_slow_reader_is_late),
+        TEST(test_server_waits_until_the_nearest_deadline),
+        TEST(test_server_looks_again_when_a_slot_may_have_come_free),
+        TEST(test_server_looks_at_all_when_poll_fails),
+        TEST(test_server_sends_all_by_single_bytes),
+        TEST(test_server_counts_what_passes_and_goes_on),
+        TEST(test_server_survives_each_call_failing_in_each_way),
+        TEST(test_server_survives_each_call_failing_when_slots_are_short),
+        TEST(test_server_serves_all_on_a_network_that_is_often_out_of_memory),
+        TEST(test_server_stops_at_once_when_all_are_idle),
+        TEST(test_server_lets_requests_under_way_end_when_it_stops),
+        TEST(test_server_accepts_none_once_it_stops),
+        TEST(test_server_lets_replies_under_way_end_when_it_stops),
+        TEST(test_server_closes_who_becomes_idle_after_the_stop),
+        TEST(test_server_lets_clients_close_when_it_stops),
+        TEST(test_server_closes_everything),
+    };
+
+    return cmocka_run_group_tests_name("server", tests, NULL, NULL);
+}
