@@ -10,7 +10,7 @@
 /* X(name): the member and, in the status document's "counters", the member name */
 #define QR_STATS(X)                                                                                \
     X(requests)              /* conn: whole requests */                                            \
-    X(callbacks)             /* api: POSTs to a …Command path */                                 \
+    X(callbacks)             /* api: POSTs to a command */                                         \
     X(stored)                /* api: callbacks now in the ring */                                  \
     X(refused)               /* api: callbacks answered with a 4xx or 5xx */                       \
     X(ignored)               /* api: callbacks of other commands */                                \

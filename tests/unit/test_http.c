@@ -563,16 +563,15 @@ struct bad {
     uint32_t offset; /* of the byte that shows it */
 };
 
-/* The part before `before` is right; the next byte shows the fault. */
-#define BAD(err, before, after)                                                                    \
-    {                                                                                              \
-        before after, sizeof(before after) - 1, "request", err, sizeof(before) - 1                 \
-    }
-#define BAD_TARGET(offset, target)                                                                 \
-    {                                                                                              \
-        "GET " target " HTTP/1.1\r\n\r\n", sizeof("GET " target " HTTP/1.1\r\n\r\n") - 1,          \
-            "target", QR_ERR_TARGET, offset                                                        \
-    }
+/* The part before `before` is right; the next byte shows the fault. Versions of clang-format write
+ * braces in macros differently. */
+/* clang-format off */
+#define BAD(err, before, after) \
+    {before after, sizeof(before after) - 1, "request", err, sizeof(before) - 1}
+#define BAD_TARGET(offset, target) \
+    {"GET " target " HTTP/1.1\r\n\r\n", sizeof("GET " target " HTTP/1.1\r\n\r\n") - 1, "target", \
+     QR_ERR_TARGET, offset}
+/* clang-format on */
 
 static void assert_bad(const struct bad *bad)
 {
