@@ -43,12 +43,14 @@
 
 /* Connections in the table, one accepted before the one that it replaces is closed, the backlog,
  * the listener. */
-#define MEMP_NUM_NETCONN           (QR_CONNS_MAX + 1 + QR_LWIP_BACKLOG + 1)
-#define MEMP_NUM_TCP_PCB           (QR_CONNS_MAX + 1 + QR_LWIP_BACKLOG + QR_LWIP_CLOSING)
-#define MEMP_NUM_TCP_PCB_LISTEN    1
-#define MEMP_NUM_UDP_PCB           2 /* DHCP has one */
-#define MEMP_NUM_NETBUF            1 /* no UDP sockets */
-#define MEMP_NUM_TCP_SEG           (TCP_SND_QUEUELEN * (QR_CONNS_MAX + QR_LWIP_CLOSING))
+#define MEMP_NUM_NETCONN        (QR_CONNS_MAX + 1 + QR_LWIP_BACKLOG + 1)
+#define MEMP_NUM_TCP_PCB        (QR_CONNS_MAX + 1 + QR_LWIP_BACKLOG + QR_LWIP_CLOSING)
+#define MEMP_NUM_TCP_PCB_LISTEN 1
+#define MEMP_NUM_UDP_PCB        2 /* DHCP has one */
+#define MEMP_NUM_NETBUF         1 /* no UDP sockets */
+/* Segments that are sent and not acknowledged, and those that came too early. */
+#define MEMP_NUM_TCP_SEG                                                                           \
+    ((TCP_SND_QUEUELEN + TCP_OOSEQ_MAX_PBUFS) * (QR_CONNS_MAX + QR_LWIP_CLOSING))
 #define TCP_LISTEN_BACKLOG         1
 #define TCP_DEFAULT_LISTEN_BACKLOG QR_LWIP_BACKLOG
 

@@ -203,15 +203,33 @@ static void checksum_complete(uint8_t *frame, size_t frame_len)
 
 /* ---- frames ---- */
 
-/* The interface went down, or away. Down may pass; away does not. */
-static void down(int error)
+/* How often to look whether an interface that went down is still there. */
+#define DOWN_LOOK_MS 500
+
+static bool is_down; /* it was said to be, and nothing was received since */
+
+/* The interface may be away, too. The kernel says once that it went down, which comes first when it
+ * goes away, and never that it is gone. */
+static void exit_if_gone(void)
 {
     char name[IFNAMSIZ];
 
     if (if_indextoname(card_index, name) == NULL) {
-        qr_nic_refuse("the interface is gone: %s", strerror(error));
+        qr_nic_refuse("the interface is gone: %s", strerror(errno));
         qr_board_exit(1);
     }
+}
+
+static void receive_failed(int error)
+{
+    if (error == EAGAIN || error == EINTR) {
+        if (is_down) {
+            exit_if_gone();
+        }
+        return;
+    }
+    exit_if_gone();
+    is_down = true;
     qr_nic_warn("%s", strerror(error));
 }
 
@@ -253,11 +271,10 @@ static size_t packet_frame_in(uint8_t *frame)
                                  .msg_controllen = sizeof control.bytes};
         ssize_t n = recvmsg(card, &message, 0);
         if (n < 0) {
-            if (errno != EAGAIN && errno != EINTR) {
-                down(errno);
-            }
+            receive_failed(errno);
             return 0;
         }
+        is_down = false;
         const struct tpacket_auxdata *aux = auxdata(&message);
         if (!ours(&message, &from, aux)) {
             continue;
@@ -286,7 +303,9 @@ static size_t packet_sleep(struct pollfd **polls, uint32_t *timeout_ms)
 {
     static struct pollfd poll_card;
 
-    (void)timeout_ms;
+    if (is_down && *timeout_ms > DOWN_LOOK_MS) {
+        *timeout_ms = DOWN_LOOK_MS;
+    }
     poll_card = (struct pollfd){.fd = card, .events = POLLIN};
     *polls = &poll_card;
     return 1;
