@@ -212,7 +212,7 @@ build-calls: $(call objects,calls,$(OURS))
 	check-cppcheck check-readme
 check-format: ## C as clang-format writes it (make format does it)
 	@tests/check/format.sh
-check-includes: ## who may include whom: ARCHITECTURE's table
+check-includes: ## who may include whom: DESIGN's table
 	@$(PYTHON) tests/check/includes.py
 check-style: ## no conditional compilation, no third-party text, short headers
 	@$(PYTHON) tests/check/style.py

@@ -1,4 +1,4 @@
-"""Who may include whom: the table of ARCHITECTURE, read against the actual #include lines.
+"""Who may include whom: DESIGN's table, read against the actual #include lines.
 
 Each room names the rooms that it may include; a room not named is an arrow that runs upward. The
 C library's freestanding headers and <string.h> and <assert.h> are for all; other headers of the
@@ -151,7 +151,7 @@ def top_faults():
             continue
         if os.path.isdir(name):
             if name not in TOP_FOLDERS:
-                faults.append(f"{name}/: no such folder at the top (ARCHITECTURE)")
+                faults.append(f"{name}/: no such folder at the top (DESIGN)")
         elif not TOP_FILES.fullmatch(name):
             faults.append(f"{name}: at the top stand only the Makefile and documents")
     return faults
