@@ -62,19 +62,21 @@
 #define MEM_SIZE (12 * 1024 + QR_CONNS_MAX * (TCP_SND_BUF + 110 * TCP_SND_QUEUELEN))
 #endif
 
-/* Received frames. A callback fits into one of these. Small frames, such as bare acknowledgements,
- * come from the heap, so that replies go on when the pool is empty (port/netif_board.c). */
+/* Received frames. A callback fits into one of these buffers. A connection that nobody reads from
+ * holds at most 8: a window in QR_LWIP_MBOX_SIZE + 1 segments takes 6, whatever their sizes, and
+ * TCP_OOSEQ_MAX_PBUFS come too early. So senders whose replies are not taken never keep a callback
+ * out. Small frames, such as bare acknowledgements, come from the heap where the pool is empty. */
 #ifndef PBUF_POOL_BUFSIZE
 #define PBUF_POOL_BUFSIZE 640
 #endif
 #ifndef PBUF_POOL_SIZE
-#define PBUF_POOL_SIZE (16 + 4 * QR_CONNS_MAX)
+#define PBUF_POOL_SIZE (16 + 8 * QR_CONNS_MAX)
 #endif
 
 /* Slots of a mailbox: segments that wait to be read on a connection. lwIP keeps what finds no slot,
  * and offers it again. The listener's holds the whole backlog: what found no slot would be reset.
  */
-#define QR_LWIP_MBOX_SIZE         8
+#define QR_LWIP_MBOX_SIZE         4
 #define TCPIP_MBOX_SIZE           QR_LWIP_MBOX_SIZE
 #define DEFAULT_TCP_RECVMBOX_SIZE QR_LWIP_MBOX_SIZE
 #define DEFAULT_ACCEPTMBOX_SIZE   QR_LWIP_BACKLOG
@@ -84,6 +86,7 @@
 #define LWIP_IPV4                 1
 #define LWIP_IPV6                 0
 #define LWIP_ARP                  1
+#define ARP_TABLE_SIZE            (QR_CONNS_MAX + 2) /* a LAN of callers and pollers, and the gateway */
 #define LWIP_ETHERNET             1
 #define LWIP_ICMP                 1 /* ping finds it */
 #define LWIP_RAW                  0
@@ -101,20 +104,18 @@
 
 /* ---- TCP ---- */
 
-#define LWIP_TCP                          1
-#define TCP_MSS                           1460
-#define TCP_WND                           (4 * TCP_MSS)
-#define TCP_WND_UPDATE_THRESHOLD          (2 * TCP_MSS) /* no bare window update for each callback */
-#define TCP_SND_BUF                       (2 * TCP_MSS)
-#define TCP_SND_QUEUELEN                  8 /* pieces, short where the peer wants short segments */
-#define TCP_QUEUE_OOSEQ                   1
-#define TCP_OOSEQ_MAX_PBUFS               4 /* a connection; the rest is sent again */
-#define LWIP_TCP_SACK_OUT                 0
-#define LWIP_TCP_TIMESTAMPS               0
-#define LWIP_TCP_KEEPALIVE                1 /* dead callers go this way; the times are set by net_lwip.c */
-#define LWIP_SO_LINGER                    1 /* not used: it makes the next one count in ms */
-#define LWIP_TCP_CLOSE_TIMEOUT_MS_DEFAULT 0 /* closing never waits: out of memory, it resets */
-#define LWIP_CHECKSUM_ON_COPY             1
+#define LWIP_TCP                 1
+#define TCP_MSS                  1460
+#define TCP_WND                  (2 * TCP_MSS)
+#define TCP_WND_UPDATE_THRESHOLD (TCP_WND - TCP_MSS / 4) /* no bare one for each callback */
+#define TCP_SND_BUF              (2 * TCP_MSS)
+#define TCP_SND_QUEUELEN         8 /* pieces, short where the peer wants short segments */
+#define TCP_QUEUE_OOSEQ          1
+#define TCP_OOSEQ_MAX_PBUFS      2 /* of a connection; the rest is sent again */
+#define LWIP_TCP_SACK_OUT        0
+#define LWIP_TCP_TIMESTAMPS      0
+#define LWIP_TCP_KEEPALIVE       1 /* dead callers go this way; the times are set by net_lwip.c */
+#define LWIP_CHECKSUM_ON_COPY    1
 
 /* ---- guards from the outside (port/hooks.c) ---- */
 

@@ -29,7 +29,7 @@ static bool refusing, stopping, asleep, ended;
 static uint64_t uptime_ms = FAKE_BOARD_START_MS;
 static uint64_t unix_start_ms;
 static uint64_t chance = 1;
-static unsigned looks;
+static unsigned looks, waits;
 static char lines[QR_LOG_DEBUG + 1][LINE_MAX];
 static jmp_buf *exit_to;
 
@@ -114,6 +114,11 @@ void fake_board_pass(uint32_t ms)
 {
     uptime_ms += ms;
     looks = 0;
+}
+
+unsigned fake_board_waits(void)
+{
+    return waits;
 }
 
 void fake_board_set_clock(uint64_t unix_ms)
@@ -239,6 +244,7 @@ int qr_board_frame_out(const uint8_t *frame, size_t len)
 
 void qr_board_wait(uint32_t timeout_ms)
 {
+    waits++;
     if (++looks > LOOKS_MAX) {
         fail_msg("it waits without end for something that does not come");
     }

@@ -40,6 +40,9 @@ void fake_board_refuse(bool refuse);
 /* Time passes while nobody looks. */
 void fake_board_pass(uint32_t ms);
 
+/* How often somebody has waited for frames, and so woken the machine, since the start. */
+unsigned fake_board_waits(void);
+
 /* The wall clock at uptime 0; 0, as at first: there is none. */
 void fake_board_set_clock(uint64_t unix_ms);
 

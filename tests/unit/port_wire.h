@@ -21,7 +21,7 @@
 #define WIRE_MSS       1460
 
 /* Where things begin in the frames made here; all of them without IP options. */
-enum { AT_ETHER = 0, AT_IP = 14, AT_TCP = 34, AT_TCP_OPTIONS = 54 };
+enum { AT_IP = 14, AT_TCP = 34, AT_TCP_OPTIONS = 54 };
 
 enum { FIN = 0x01, SYN = 0x02, RST = 0x04, PSH = 0x08, ACK = 0x10 };
 

@@ -13,6 +13,7 @@
 #include "fake_board.h"
 #include "guard.h"
 #include "hooks.h"
+#include "lwip/pbuf.h"
 #include "lwip/prot/tcp.h"
 #include "lwip/stats.h"
 #include "lwip/tcp.h"
@@ -59,6 +60,7 @@ static const struct options {
 
     {"length 0", false, 4, {2, 0, 5, 180}},
     {"length 1", false, 4, {2, 1, 5, 180}},
+    {"length 1 in front of what would be good", false, 4, {77, 1, 1, 1}},
     {"length 0 of an unknown one", false, 4, {77, 0, 1, 1}},
     {"length 0 behind a good one", false, 8, {2, 4, 5, 180, 3, 0, 7, 1}},
     {"one past the end", false, 4, {2, 5, 5, 180}},
@@ -83,10 +85,12 @@ static bool has_size(const struct options *o)
 static bool passes(const void *header, size_t len, size_t first_len, const u8_t *second)
 {
     struct tcp_pcb pcb = {.state = ESTABLISHED};
+    struct pbuf p = {0};
 
     (void)pcb;
+    (void)p;
     return LWIP_HOOK_TCP_INPACKET_PCB(&pcb, (const struct tcp_hdr *)header, (u16_t)len,
-                                      (u16_t)first_len, second, NULL) == ERR_OK;
+                                      (u16_t)first_len, second, &p) == ERR_OK;
 }
 
 /* lwIP has the options in one piece or in two; either ends at a guard page. */
@@ -503,6 +507,30 @@ static void test_port_hooks_drops_frames_that_lie(void **state)
     }
 }
 
+static void test_port_hooks_answers_nobody_who_is_not_a_host(void **state)
+{
+    static const uint32_t froms[] = {
+        WIRE_HOST_ADDR | 0xff, 0xffffffff, 0xe0000001, 0xefffffff, 0x7f000001, WIRE_OUR_ADDR};
+    uint8_t frame[WIRE_FRAME_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(froms); i++) {
+        size_t len = wire_ping(frame, 56);
+        wire_put32(frame + AT_IP + 12, froms[i]);
+        wire_sum(frame, len);
+        wire_deliver(frame, len);
+        peer_open(&peer);
+        peer.addr = froms[i];
+        wire_deliver(frame, syn_frame(frame, &peer));
+        rig_settle();
+        /* It looks for the host that has its own address. */
+        assert_int_equal(wire.frames, froms[i] == WIRE_OUR_ADDR);
+    }
+    rig_run(60000);
+    rig_check_memory();
+    check_alive();
+}
+
 static void test_port_hooks_drops_a_frame_with_any_bit_changed(void **state)
 {
     uint8_t frame[WIRE_FRAME_MAX];
@@ -661,6 +689,7 @@ int main(void)
         TEST(test_port_hooks_takes_no_harm_from_frames_cut_at_every_length),
         TEST(test_port_hooks_takes_no_harm_from_small_frames),
         TEST(test_port_hooks_drops_frames_that_lie),
+        TEST(test_port_hooks_answers_nobody_who_is_not_a_host),
         TEST(test_port_hooks_drops_a_frame_with_any_bit_changed),
         TEST(test_port_hooks_takes_no_harm_from_frames_at_random),
         TEST(test_port_hooks_survives_a_segment_size_that_shrinks),

@@ -117,7 +117,7 @@ static void test_port_tcp_accepts_a_connection(void **state)
     assert_int_equal(peer.last.flags, SYN | ACK);
     assert_int_equal(peer.acked, peer.seq);
     assert_int_equal(peer.our_mss, 1460);
-    assert_int_equal(peer.last.window, 4 * 1460);
+    assert_int_equal(peer.last.window, 2 * 1460);
     assert_int_equal(rig.stats.connectionsOpen, 0);
     peer_ack(&peer);
     rig_settle();
@@ -233,6 +233,26 @@ static void test_port_tcp_sends_one_frame_a_callback_when_kept_alive(void **stat
         rig_leave(&peer);
     }
     rig_check_memory();
+}
+
+/* Each time is a few calls of the system on some boards, and a wake-up on others. */
+static void test_port_tcp_waits_once_a_callback(void **state)
+{
+    unsigned waits;
+
+    (void)state;
+    rig_connect(&peer);
+    rig_callback_served(&peer);
+    fake_board_deliver_asleep(true);
+    peer_say(&peer, callback);
+    rig_turn(1000);
+    waits = fake_board_waits();
+    for (unsigned n = 1; n <= 20; n++) {
+        peer_say(&peer, callback);
+        rig_turn(1000);
+        assert_int_equal(rig.stats.stored, 2 + n);
+        assert_int_equal(fake_board_waits() - waits, n);
+    }
 }
 
 static void test_port_tcp_serves_a_request_split_at_every_byte(void **state)
@@ -819,6 +839,8 @@ static void test_port_tcp_serves_again_after_more_clients_than_it_has_slots(void
     }
     assert_in_range(connected, QR_CONNS_MAX + 1, COUNT(crowd) - 1);
     assert_int_equal(rig.stats.connectionsOpen, QR_CONNS_MAX);
+    rig_run(QR_FRESH_GRACE_MS / 2); /* it sleeps, though some wait to be accepted */
+    assert_int_equal(rig.stats.connectionsOpen, QR_CONNS_MAX);
     for (size_t i = 0; i < COUNT(crowd); i++) {
         assert_false(crowd[i].reset);
         if (crowd[i].syn) {
@@ -1051,15 +1073,33 @@ static void test_port_tcp_names_what_recv_and_send_find(void **state)
     turn_without_server();
     assert_string_equal(peer.bytes, "reply");
     assert_true(peer.fin);
-    rig.net->close(rig.net->ctx, socket);
-    peer_ack(&peer);
-
-    socket = accept_by_hand();
-    peer_send(&peer, RST | ACK, NULL, 0);
-    turn_without_server();
-    assert_int_equal(rig.net->recv(rig.net->ctx, socket, bytes, sizeof bytes), QR_NET_RESET);
     assert_int_equal(rig.net->send(rig.net->ctx, socket, "reply", 5), QR_NET_RESET);
     rig.net->close(rig.net->ctx, socket);
+    peer_ack(&peer);
+}
+
+static void test_port_tcp_names_a_reset_in_recv_and_send(void **state)
+{
+    char bytes[16];
+
+    (void)state;
+    for (unsigned lost = 0; lost < 2; lost++) {
+        int socket = accept_by_hand();
+        if (lost) { /* nobody answers any more, until keep-alive has noticed */
+            assert_int_equal(rig.net->poll(rig.net->ctx, NULL, 0, 120000), 0);
+        } else {
+            peer_send(&peer, RST | ACK, NULL, 0);
+        }
+        turn_without_server();
+        for (unsigned i = 0; i < 2; i++) {
+            assert_int_equal(rig.net->recv(rig.net->ctx, socket, bytes, sizeof bytes),
+                             QR_NET_RESET);
+            assert_int_equal(rig.net->send(rig.net->ctx, socket, "reply", 5), QR_NET_RESET);
+        }
+        assert_int_equal(rig.net->finish(rig.net->ctx, socket), QR_NET_RESET);
+        rig.net->close(rig.net->ctx, socket);
+        rig_check_memory();
+    }
 }
 
 static void test_port_tcp_poll_tells_what_is_ready(void **state)
@@ -1207,6 +1247,7 @@ int main(void)
         TEST(test_port_tcp_resets_what_belongs_to_no_connection),
         TEST(test_port_tcp_answers_a_callback_in_one_frame),
         TEST(test_port_tcp_sends_one_frame_a_callback_when_kept_alive),
+        TEST(test_port_tcp_waits_once_a_callback),
         TEST(test_port_tcp_serves_a_request_split_at_every_byte),
         TEST(test_port_tcp_serves_a_request_that_comes_byte_by_byte),
         TEST(test_port_tcp_serves_a_request_whose_segments_come_in_any_order),
@@ -1241,6 +1282,7 @@ int main(void)
         TEST(test_port_tcp_abort_resets_a_connection_in_any_state),
         TEST(test_port_tcp_listens_once_on_a_port),
         TEST(test_port_tcp_names_what_recv_and_send_find),
+        TEST(test_port_tcp_names_a_reset_in_recv_and_send),
         TEST(test_port_tcp_poll_tells_what_is_ready),
         TEST(test_port_tcp_works_while_a_socket_is_always_ready),
         TEST(test_port_tcp_wait_ends_when_the_program_is_to_stop),
