@@ -4,6 +4,7 @@
 
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/tcp.h"
+#include "lwip/stats.h"
 #include "lwip/tcp.h"
 
 /* Bytes of a window below which it is not halved for segments. */
@@ -49,16 +50,29 @@ static bool options_add_up(const struct tcp_hdr *header, u16_t options_len, u16_
     return true;
 }
 
+static bool has_unread(const struct tcp_pcb *pcb)
+{
+    return pcb->rcv_wnd != TCP_WND;
+}
+
+static bool buffers_are_few(void)
+{
+    return lwip_stats.memp[MEMP_PBUF_POOL]->used > PBUF_POOL_SIZE - QR_LWIP_PBUFS_KEPT;
+}
+
 err_t qr_hook_tcp_in(struct tcp_pcb *pcb, const struct tcp_hdr *header, u16_t options_len,
-                     u16_t first_len, const u8_t *second)
+                     u16_t first_len, const u8_t *second, const struct pbuf *p)
 {
     if (!options_add_up(header, options_len, first_len, second)) {
         return ERR_VAL;
     }
-    if (pcb->state != LISTEN && pcb->snd_wnd_max < SMALL_WINDOW) {
+    if (pcb->state == LISTEN) {
+        return ERR_OK;
+    }
+    if (pcb->snd_wnd_max < SMALL_WINDOW) {
         pcb->snd_wnd_max = 2 * TCP_MSS;
     }
-    return ERR_OK;
+    return p->tot_len != 0 && has_unread(pcb) && buffers_are_few() ? ERR_MEM : ERR_OK;
 }
 
 void qr_hook_tcp_timers(void)

@@ -16,11 +16,13 @@ struct pbuf;
  * - cut segments to half of the largest window so far, with the same assertion, which a window
  *   breaks that opens from nothing by little; and keep its queue full of very short ones for ever:
  *   for a largest window of nothing, or very little, it gets that of two full segments to reckon
- *   with. A segment longer than the window is split when it is sent. */
+ *   with. A segment longer than the window is split when it is sent;
+ * - take what it is sent until its buffers are gone, so that a few who send and do not read keep
+ * all others out: when buffers are few, data is refused where some is unread already. */
 err_t qr_hook_tcp_in(struct tcp_pcb *pcb, const struct tcp_hdr *header, u16_t options_len,
-                     u16_t first_len, const u8_t *second);
+                     u16_t first_len, const u8_t *second, const struct pbuf *p);
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options_len, first_len, second, p)                 \
-    qr_hook_tcp_in(pcb, header, options_len, first_len, second)
+    qr_hook_tcp_in(pcb, header, options_len, first_len, second, p)
 
 /* To be called, with the core locked, right before lwIP's TCP timers run. They assert that a
  * persist timer has something to send and nothing on the way, which a peer breaks that takes a

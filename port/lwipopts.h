@@ -62,21 +62,22 @@
 #define MEM_SIZE (12 * 1024 + QR_CONNS_MAX * (TCP_SND_BUF + 110 * TCP_SND_QUEUELEN))
 #endif
 
-/* Received frames. A callback fits into one of these buffers. A connection that nobody reads from
- * holds at most 8: a window in QR_LWIP_MBOX_SIZE + 1 segments takes 6, whatever their sizes, and
- * TCP_OOSEQ_MAX_PBUFS come too early. So senders whose replies are not taken never keep a callback
- * out. Small frames, such as bare acknowledgements, come from the heap where the pool is empty. */
+/* Received frames. A callback fits into one of these buffers, a full segment into three. When they
+ * become few, a connection that has unread data gets no more (port/hooks.c): QR_LWIP_PBUFS_KEPT are
+ * for a full segment of each of the others. Small frames, such as bare acknowledgements, come from
+ * the heap where the pool is empty. */
 #ifndef PBUF_POOL_BUFSIZE
 #define PBUF_POOL_BUFSIZE 640
 #endif
+#define QR_LWIP_PBUFS_KEPT (3 * QR_CONNS_MAX)
 #ifndef PBUF_POOL_SIZE
-#define PBUF_POOL_SIZE (16 + 8 * QR_CONNS_MAX)
+#define PBUF_POOL_SIZE (16 + QR_CONNS_MAX + QR_LWIP_PBUFS_KEPT)
 #endif
 
 /* Slots of a mailbox: segments that wait to be read on a connection. lwIP keeps what finds no slot,
  * and offers it again. The listener's holds the whole backlog: what found no slot would be reset.
  */
-#define QR_LWIP_MBOX_SIZE         4
+#define QR_LWIP_MBOX_SIZE         8
 #define TCPIP_MBOX_SIZE           QR_LWIP_MBOX_SIZE
 #define DEFAULT_TCP_RECVMBOX_SIZE QR_LWIP_MBOX_SIZE
 #define DEFAULT_ACCEPTMBOX_SIZE   QR_LWIP_BACKLOG
@@ -106,8 +107,8 @@
 
 #define LWIP_TCP                 1
 #define TCP_MSS                  1460
-#define TCP_WND                  (2 * TCP_MSS)
-#define TCP_WND_UPDATE_THRESHOLD (TCP_WND - TCP_MSS / 4) /* no bare one for each callback */
+#define TCP_WND                  (4 * TCP_MSS)
+#define TCP_WND_UPDATE_THRESHOLD (2 * TCP_MSS) /* no bare one for each callback */
 #define TCP_SND_BUF              (2 * TCP_MSS)
 #define TCP_SND_QUEUELEN         8 /* pieces, short where the peer wants short segments */
 #define TCP_QUEUE_OOSEQ          1
@@ -121,7 +122,7 @@
 
 #define LWIP_HOOK_FILENAME "hooks.h"
 
-/* ---- statistics: tests look at the pools ---- */
+/* ---- statistics: port/hooks.c and tests look at the pools ---- */
 
 #define LWIP_STATS   1
 #define LINK_STATS   1

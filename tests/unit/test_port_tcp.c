@@ -117,7 +117,7 @@ static void test_port_tcp_accepts_a_connection(void **state)
     assert_int_equal(peer.last.flags, SYN | ACK);
     assert_int_equal(peer.acked, peer.seq);
     assert_int_equal(peer.our_mss, 1460);
-    assert_int_equal(peer.last.window, 2 * 1460);
+    assert_int_equal(peer.last.window, 4 * 1460);
     assert_int_equal(rig.stats.connectionsOpen, 0);
     peer_ack(&peer);
     rig_settle();
