@@ -30,6 +30,7 @@
 
 static int card = -1;
 static unsigned card_index;
+static bool is_down; /* it was said to be, and nothing was received since */
 
 /* ---- opening ---- */
 
@@ -115,7 +116,8 @@ static int packet_open(const char *interface, const struct qr_board_nic_config *
         card = -1;
         return -1;
     }
-    if (!found.up) {
+    is_down = !found.up;
+    if (is_down) {
         /* Said here; bind() has left the same thing as an error to be received. */
         qr_nic_interface_warn(&found, interface);
         int error;
@@ -205,8 +207,6 @@ static void checksum_complete(uint8_t *frame, size_t frame_len)
 
 /* How often to look whether an interface that went down is still there. */
 #define DOWN_LOOK_MS 500
-
-static bool is_down; /* it was said to be, and nothing was received since */
 
 /* The interface may be away, too. The kernel says once that it went down, which comes first when it
  * goes away, and never that it is gone. */

@@ -373,10 +373,35 @@ def test_card_that_is_gone_ends_the_program_with_a_word(start, net):
     assert server.quit("G", "U").body == HANDLED
     interface = interface_of(server)
     ip("-n", server.namespace, "link", "del", interface)
+    assert_ends_since_it_is_gone(server, f"{net}:{interface}")
+
+
+def test_card_that_goes_away_while_it_is_down_ends_the_program(start):
+    """The kernel says that it went down, and not that it is gone."""
+    server = start.on("packet")
+    interface = interface_of(server)
+    ip("-n", server.namespace, "link", "set", interface, "down")
+    server.until(f"packet:{interface}: Network is down")
+    ip("-n", server.namespace, "link", "del", interface)
+    assert_ends_since_it_is_gone(server, f"packet:{interface}")
+
+
+def test_card_that_goes_away_and_was_never_up_ends_the_program(start, networks):
+    space = networks.namespace()
+    interface, _ = networks.wire(space, networks.namespace())
+    networks.command(space, "link", "set", interface, "down")
+    server = start.serve(
+        "--net", f"packet:{interface}", "--addr", "10.77.0.2/24", namespace=space, clients=space
+    )
+    ip("-n", space, "link", "del", interface)
+    assert_ends_since_it_is_gone(server, f"packet:{interface}")
+
+
+def assert_ends_since_it_is_gone(server, card):
     assert server.wait() == 1
     server.stopped = True
     last = server.errors().splitlines()[-1]
-    assert f" error {net}:{interface}: the interface is gone: " in last
+    assert f" error {card}: the interface is gone: " in last
 
 
 def interface_of(server):
