@@ -17,8 +17,8 @@ struct pbuf;
  *   breaks that opens from nothing by little; and keep its queue full of very short ones for ever:
  *   for a largest window of nothing, or very little, it gets that of two full segments to reckon
  *   with. A segment longer than the window is split when it is sent;
- * - take what it is sent until its buffers are gone, so that a few who send and do not read keep
- * all others out: when buffers are few, data is refused where some is unread already. */
+ * - take data until its buffers are gone, so that a few who send and do not read keep the others
+ *   out: when buffers are few, it is refused where some is unread already. */
 err_t qr_hook_tcp_in(struct tcp_pcb *pcb, const struct tcp_hdr *header, u16_t options_len,
                      u16_t first_len, const u8_t *second, const struct pbuf *p);
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options_len, first_len, second, p)                 \

@@ -36,7 +36,7 @@
 #endif
 
 /* Connections that are closed for us and still in TCP's closing states. When these run out, lwIP
- * gives up the oldest in TIME_WAIT by itself. */
+ * gives up one of them for a new one (see net_close() in port/net_lwip.c). */
 #ifndef QR_LWIP_CLOSING
 #define QR_LWIP_CLOSING 8
 #endif
@@ -55,9 +55,9 @@
 #define TCP_DEFAULT_LISTEN_BACKLOG QR_LWIP_BACKLOG
 
 /* Bytes for what is sent and not yet acknowledged, ARP, ICMP and DHCP. A reader that takes nothing
- * holds a send buffer in at most TCP_SND_QUEUELEN pieces, each with about 110 bytes around it: this
- * is enough for all connections to be such readers but for some, so that they never keep a callback
- * from its reply. When it runs out, sending waits. */
+ * holds a send buffer in at most TCP_SND_QUEUELEN pieces, each with about 110 bytes around it: all
+ * connections may be such readers, and never keep a callback from its reply. When it runs out,
+ * sending waits. */
 #ifndef MEM_SIZE
 #define MEM_SIZE (12 * 1024 + QR_CONNS_MAX * (TCP_SND_BUF + 110 * TCP_SND_QUEUELEN))
 #endif
@@ -75,8 +75,7 @@
 #endif
 
 /* Slots of a mailbox: segments that wait to be read on a connection. lwIP keeps what finds no slot,
- * and offers it again. The listener's holds the whole backlog: what found no slot would be reset.
- */
+ * and offers it again. The listener's holds the whole backlog: what found none would be reset. */
 #define QR_LWIP_MBOX_SIZE         8
 #define TCPIP_MBOX_SIZE           QR_LWIP_MBOX_SIZE
 #define DEFAULT_TCP_RECVMBOX_SIZE QR_LWIP_MBOX_SIZE

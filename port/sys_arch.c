@@ -18,10 +18,8 @@ static sys_sem_t thread_sem;
 static unsigned core_depth;
 static bool pump_has_run;
 
-_Noreturn void qr_port_assert_failed(const char *what, const char *file, int line)
+_Noreturn void qr_port_assert_failed(const char *what)
 {
-    (void)file;
-    (void)line;
     qr_board_log(QR_LOG_ERROR, what);
     qr_board_exit(1);
 }

@@ -18,9 +18,9 @@
 #define BYTE_ORDER LITTLE_ENDIAN
 #endif
 
-/* Says where, and ends the program: an assertion in lwIP is a fault of its caller, us. */
-_Noreturn void qr_port_assert_failed(const char *what, const char *file, int line);
-#define LWIP_PLATFORM_ASSERT(what) qr_port_assert_failed(what, __FILE__, __LINE__)
+/* Says what, and ends the program: an assertion in lwIP is a fault of its caller, us. */
+_Noreturn void qr_port_assert_failed(const char *what);
+#define LWIP_PLATFORM_ASSERT(what) qr_port_assert_failed(what)
 #define LWIP_PLATFORM_DIAG(text)
 
 uint32_t qr_port_random(void);
