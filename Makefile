@@ -7,8 +7,25 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 # ---- what may be set: make NAME=value ----
 
+# A folder of boards/. With linux, a processor for static programs: arm64, armhf, mipsel, riscv64;
+# s390x is for tests.
+BOARD ?= linux
+ARCH ?=
+
+ALL_BOARDS := $(patsubst boards/%/board.mk,%,$(wildcard boards/*/board.mk))
+ALL_ARCHES := arm64 armhf mipsel riscv64 s390x
+ifeq ($(filter $(BOARD),$(ALL_BOARDS)),)
+$(error BOARD=$(BOARD): there is no such board; there are $(ALL_BOARDS))
+endif
+include boards/$(BOARD)/board.mk
+ifneq ($(ARCH),)
+ifneq ($(BOARD),linux)
+$(error ARCH=$(ARCH): only BOARD=linux is built for other processors)
+endif
+endif
+
 ifeq ($(origin CC),default)
-CC := gcc
+CC := $(or $(BOARD_CC),gcc)
 endif
 CFLAGS ?= -O2 -g
 LDFLAGS ?=
@@ -18,17 +35,21 @@ DESTDIR ?=
 # Folders of your own: LWIP_DIR holds lwIP 2.2.1 (src/include/lwip/…), JSMN_DIR holds jsmn.h.
 LWIP_DIR ?=
 JSMN_DIR ?=
-# For `make run`: more arguments.
+# For `make run`: more arguments of a program; of other boards, the address and port of this machine
+# where they appear, and settings: SETTINGS="addr=10.0.2.20/24 ring=4096".
 ARGS ?=
+PUBLISH ?= 127.0.0.1:8080
+SETTINGS ?=
 # Debian's pytest belongs to Debian's Python.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 V ?=
 
 # Asked here and not in a recipe, so that what is missing takes one line.
-WITHOUT_TOOLS := help deps run test run-tests unit e2e check check-format check-includes check-style \
+WITHOUT_TOOLS := help deps needs run test run-tests unit e2e check check-format check-includes check-style \
 	check-functions format clean distclean
 ifneq ($(filter-out $(WITHOUT_TOOLS),$(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))),)
-MISSING := $(shell CC='$(CC)' JSMN_DIR='$(JSMN_DIR)' LWIP_DIR='$(LWIP_DIR)' port/deps.sh check build 2>&1)
+MISSING := $(shell CC='$(CC)' JSMN_DIR='$(JSMN_DIR)' LWIP_DIR='$(LWIP_DIR)' \
+	BOARD_NEEDS='$(BOARD_NEEDS)' port/deps.sh check build 2>&1)
 ifneq ($(MISSING),)
 $(error $(MISSING))
 endif
@@ -36,18 +57,22 @@ endif
 
 # ---- sources ----
 
-BOARD := linux
-include boards/$(BOARD)/board.mk
 include port/lwip.mk
 
 LWIP := $(or $(LWIP_DIR),build/lwip)
 LWIP_READY := $(if $(LWIP_DIR),$(LWIP_DIR)/src/include/lwip/init.h,build/lwip/.sha256)
+JSMN := $(or $(JSMN_DIR),build/jsmn)
+READY := $(LWIP_READY) $(JSMN)/jsmn.h
 
 SRC := $(sort $(wildcard src/*.c))
 PORT := $(sort $(wildcard port/*.c))
 FIRMWARE := $(sort $(wildcard firmware/*.c))
-BOARDS := $(sort $(wildcard boards/$(BOARD)/*.c))
-OURS := $(SRC) $(PORT) $(FIRMWARE) $(BOARDS)
+BOARDS := $(filter-out $(BOARD_WITHOUT),$(sort $(wildcard \
+	$(patsubst %,%/*.c,boards/$(BOARD) $(BOARD_FOLDERS)))))
+OURS := $(SRC) $(filter-out $(BOARD_WITHOUT),$(PORT)) $(FIRMWARE) $(BOARDS)
+
+# Where this board's files are built.
+NAME := $(BOARD)$(ARCH:%=-%)
 
 UNIT := $(sort $(wildcard tests/unit/*.c))
 UNIT_TESTS := $(filter tests/unit/test_%.c,$(UNIT))
@@ -66,9 +91,8 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 # A room sees only what it may include. No -I of src/, and -iquote of it only for tests that are far
 # from lwIP: src/limits.h would stand in for the <limits.h> of the C library, which gcc's own
 # <limits.h> looks for by #include_next. Others say "src/limits.h", which cannot be mistaken.
-JSMN_FLAGS := $(if $(JSMN_DIR),-isystem $(JSMN_DIR))
 LWIP_FLAGS := -iquote port -isystem $(LWIP)/src/include
-FLAGS_src := -std=c11 $(WARN) $(JSMN_FLAGS)
+FLAGS_src := -std=c11 $(WARN) -isystem $(JSMN)
 FLAGS_firmware := -std=c11 $(WARN) -iquote . $(LWIP_FLAGS)
 FLAGS_port := -std=gnu11 $(WARN) -iquote . $(LWIP_FLAGS)
 FLAGS_boards := -std=gnu11 $(WARN) -iquote . $(BOARD_CFLAGS)
@@ -79,7 +103,7 @@ flags_of = $(if $(and $(filter tests/%,$1),$(findstring port,$(notdir $1))),$(FL
 	$(FLAGS_$(firstword $(subst /, ,$1))))
 FLAGS_ALL = $(foreach r,src firmware port boards tests tests_port lwip,$(FLAGS_$r))
 
-export CC LWIP_DIR JSMN_DIR PYTHON
+export CC LWIP_DIR JSMN_DIR PYTHON BOARD_NEEDS PUBLISH SETTINGS
 Q := $(if $(V),,@)
 PARALLEL = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 2))
 keep = @mkdir -p $(@D); echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' >$@
@@ -94,11 +118,11 @@ build/$1/flags: TEXT := $2 $3 $(FLAGS_ALL)
 build/$1/files: TEXT := $(OURS) $(UNIT) $(LWIP_FILES)
 build/$1/flags build/$1/files: FORCE
 	$$(keep)
-build/$1/obj/%.o: %.c build/$1/flags | $(LWIP_READY)
+build/$1/obj/%.o: %.c build/$1/flags | $(READY)
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$$(Q)$2 $$(call flags_of,$$<) $3 $$(DEPEND) -c -o $$@ $$<
-build/$1/obj/lwip/%.o: $(LWIP)/src/%.c build/$1/flags | $(LWIP_READY)
+build/$1/obj/lwip/%.o: $(LWIP)/src/%.c build/$1/flags | $(READY)
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$$(Q)$2 $$(FLAGS_lwip) $3 $$(DEPEND) -c -o $$@ $$<
@@ -112,7 +136,7 @@ $(call variant,$1,$2,$(BOARD_DEFINES) $(SECTIONS) $3)
 OBJECTS += $(call objects,$1,$(OURS)) $(call lwip_objects,$1)
 build/$1/quitring: $(call objects,$1,$(OURS)) $(call lwip_objects,$1) build/$1/files
 	$$(call say,LD,$$@)
-	$$(Q)$2 $3 $(LDFLAGS) -Wl,--gc-sections -o $$@ $$(filter %.o,$$^) $(BOARD_LIBS)
+	$$(Q)$2 $3 $(BOARD_LDFLAGS) $(LDFLAGS) -Wl,--gc-sections -o $$@ $$(filter %.o,$$^) $(BOARD_LIBS)
 endef
 
 # Each unit test a program of its own, with what it uses of src/, firmware/ and the helpers beside
@@ -135,7 +159,8 @@ build/$1/%: build/$1/obj/tests/unit/%.o build/$1/libunit.a
 build-$1: $(patsubst tests/unit/%.c,build/$1/%,$(UNIT_TESTS) $(UNIT_DRIVERS))
 endef
 
-$(eval $(call program,$(BOARD),$(CC),$(CFLAGS)))
+$(eval $(call program,$(NAME),$(CC),$(BOARD_MACHINE) $(CFLAGS)))
+ifeq ($(NAME),linux)
 $(eval $(call program,clang,clang,-O2 -g))
 $(eval $(call program,asan,gcc,$(SANITIZE)))
 $(eval $(call unit,unit,gcc,-O2 -g))
@@ -143,11 +168,12 @@ $(eval $(call unit,unit-asan,clang,$(SANITIZE)))
 # Not linked: for check-memory, which reads the calls and the stack use that gcc writes down.
 $(eval $(call variant,calls,gcc,$(BOARD_DEFINES) -O2 -fcallgraph-info=su))
 OBJECTS += $(call objects,calls,$(OURS))
+endif
 
 .SECONDARY: $(OBJECTS)
 -include $(OBJECTS:.o=.d)
 
-# ---- lwIP's source ----
+# ---- lwIP's source, jsmn's header ----
 
 ifeq ($(LWIP_DIR),)
 $(LWIP_READY): port/get_lwip.sh
@@ -158,6 +184,12 @@ $(LWIP_READY):
 	@exit 1
 endif
 $(LWIP_FILES:%=$(LWIP)/src/%.c): | $(LWIP_READY) ;
+
+# A copy, since a cross compiler must not see the folder that it is in.
+ifeq ($(JSMN_DIR),)
+build/jsmn/jsmn.h: $(firstword $(wildcard /usr/include/jsmn.h /usr/local/include/jsmn.h))
+	@mkdir -p $(@D) && cp $< $@
+endif
 
 # ---- targets ----
 
@@ -171,22 +203,29 @@ help: ## this list
 	@echo 'Settings: CC=clang, CFLAGS=, LWIP_DIR=, JSMN_DIR=, PREFIX=, DESTDIR=, V=1 (see the Makefile)'
 
 .PHONY: all
-all: build/$(BOARD)/quitring ## builds build/linux/quitring (the default)
+all: build/$(NAME)/quitring $(BOARD_IMAGE) ## builds build/linux/quitring (the default)
 
 .PHONY: run
-run: ## gets what is missing, builds, starts it (ARGS="--publish 127.0.0.1:9000": more arguments)
+run: ## gets what is missing, builds, starts it (ARGS="--ring 64K"; BOARD=…, SETTINGS="ring=64K")
 	@port/deps.sh install build
 	@$(MAKE) $(PARALLEL) all
-	@build/$(BOARD)/quitring --net user $(ARGS)
+	@exec $(BOARD_RUN)
+
+# Tests need what each board, and each processor, needs.
+TEST_NEEDS = $(sort $(foreach b,$(ALL_BOARDS),$(shell $(MAKE) -s needs BOARD=$b ARCH=)) \
+	$(foreach a,$(ALL_ARCHES),$(shell $(MAKE) -s needs BOARD=linux ARCH=$a)))
+.PHONY: needs
+needs:
+	@echo '$(BOARD_NEEDS)'
 
 .PHONY: deps
 deps: ## gets what building and testing need, with apt-get where something is missing
-	@port/deps.sh install test
-	@$(MAKE) $(LWIP_READY)
+	@BOARD_NEEDS='$(TEST_NEEDS)' port/deps.sh install test
+	@$(MAKE) $(READY)
 
 .PHONY: test
 test: ## gets what is missing, builds, and runs every test and check
-	@port/deps.sh install test
+	@BOARD_NEEDS='$(TEST_NEEDS)' port/deps.sh install test
 	@$(MAKE) run-tests
 
 .PHONY: run-tests
@@ -218,14 +257,14 @@ check-style: ## no conditional compilation, no third-party text, short headers
 	@$(PYTHON) tests/check/style.py
 check-functions: ## functions fit a screen and are simple
 	@$(PYTHON) tests/check/functions.py
-check-memory: build/$(BOARD)/quitring build-calls ## no heap, no recursion, bounded stack
-	@$(PYTHON) tests/check/memory.py $(call objects,$(BOARD),$(OURS)) \
-		$(call lwip_objects,$(BOARD)) -- $(call objects,calls,$(OURS))
-check-tidy: $(LWIP_READY) ## clang-tidy
+check-memory: build/$(NAME)/quitring build-calls ## no heap, no recursion, bounded stack
+	@$(PYTHON) tests/check/memory.py $(call objects,$(NAME),$(OURS)) \
+		$(call lwip_objects,$(NAME)) -- $(call objects,calls,$(OURS))
+check-tidy: $(READY) ## clang-tidy
 	@$(PYTHON) tests/check/tidy.py $(foreach f,$(OURS),$f '$(call flags_of,$f) $(BOARD_DEFINES)')
-check-cppcheck: $(LWIP_READY) ## cppcheck
+check-cppcheck: $(READY) ## cppcheck
 	@tests/check/cppcheck.sh $(LWIP)/src/include $(BOARD_DEFINES)
-check-readme: build/$(BOARD)/quitring ## what the README shows is what happens
+check-readme: build/$(NAME)/quitring ## what the README shows is what happens
 	@$(PYTHON) tests/check/readme.py
 
 .PHONY: format
@@ -233,7 +272,7 @@ format: ## writes our C files anew with clang-format
 	@tests/check/format.sh --write
 
 .PHONY: install
-install: build/$(BOARD)/quitring ## copies the program to $(DESTDIR)$(PREFIX)/bin
+install: build/$(NAME)/quitring ## copies the program to $(DESTDIR)$(PREFIX)/bin
 	install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/quitring
 
 .PHONY: clean distclean

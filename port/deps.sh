@@ -4,8 +4,8 @@
 #   port/deps.sh check build|test     one line, and exit status 1, when something is missing
 #   port/deps.sh install build|test   gets what is missing with apt-get (by sudo where not root)
 #
-# CC, JSMN_DIR, LWIP_DIR and PYTHON are the Makefile's. What is there, from a package or not, is
-# left alone.
+# CC, JSMN_DIR, LWIP_DIR and PYTHON are the Makefile's, and so is BOARD_NEEDS: words package or
+# package:command, what the boards need besides. What is there, from a package or not, is left alone.
 set -eu
 
 cc=${CC:-gcc}
@@ -55,13 +55,24 @@ has_candidate() # PACKAGE: could apt-get install it?
     esac
 }
 
+board_needs() # WORDS
+{
+    for word in $1; do
+        case $word in
+        libslirp-dev) echo 'libslirp-dev has_header libslirp.h' ;;
+        *:*) echo "${word%%:*} has_command ${word#*:}" ;;
+        *) echo "$word false" ;;
+        esac
+    done
+}
+
 # Each line: a package, and how to look for what it brings.
 build_needs()
 {
     [ "${cc%% *}" != clang ] || echo 'clang has_command clang'
     [ "${cc%% *}" = clang ] || echo 'gcc has_command gcc'
     echo 'libc6-dev has_header stdlib.h'
-    echo 'libslirp-dev has_header libslirp.h'
+    board_needs "${BOARD_NEEDS:-}"
     [ -n "${JSMN_DIR:-}" ] || echo 'libjsmn-dev has_header jsmn.h'
     [ -n "${LWIP_DIR:-}" ] || echo 'xz-utils has_command xz'
     [ -n "${LWIP_DIR:-}" ] || echo 'ca-certificates test -f /etc/ssl/certs/ca-certificates.crt'
@@ -92,7 +103,7 @@ missing() # NEEDS: the packages of what is missing
     # shellcheck disable=SC2046
     installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $("$1" | cut -d' ' -f1) \
         2>/dev/null | sed -n 's/^installed //p')
-    "$1" | while read -r package look; do
+    "$1" | sort -u | while read -r package look; do
         echo "$installed" | grep -qxF -e "$package" || $look </dev/null || printf ' %s' "$package"
     done
 }

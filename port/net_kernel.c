@@ -128,7 +128,7 @@ static void net_abort(void *ctx, int socket)
 static int net_poll(void *ctx, struct qr_net_poll *polls, size_t n, uint32_t timeout_ms)
 {
     static struct pollfd fds[QR_CONNS_MAX + 1];
-    struct timespec timeout = {.tv_sec = timeout_ms / 1000,
+    struct timespec timeout = {.tv_sec = (time_t)(timeout_ms / 1000),
                                .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
     sigset_t none;
     int result;

@@ -2,7 +2,16 @@
 # Frames: a TAP device with offloads and AF_PACKET under GRO deliver merged ones, of up to 64 KiB.
 BOARD_DEFINES := -DQR_RING_MAX=16777216 -DQR_RING_DEFAULT=1048576 \
 	-DQR_CONNS_MAX=64 -DQR_LWIP_BACKLOG=200 -DQR_BOARD_FRAME_MAX=65550
+BOARD_CFLAGS := -D_GNU_SOURCE
+BOARD_WITHOUT := port/net_no_kernel.c
+BOARD_RUN = build/linux/quitring --net user --publish $(PUBLISH) $(ARGS)
+
+ifeq ($(ARCH),)
 SLIRP_CFLAGS ?= -isystem /usr/include/slirp
 SLIRP_LIBS ?= -lslirp
-BOARD_CFLAGS := -D_GNU_SOURCE $(SLIRP_CFLAGS)
+BOARD_CFLAGS += $(SLIRP_CFLAGS)
 BOARD_LIBS := $(SLIRP_LIBS)
+BOARD_NEEDS := libslirp-dev
+else
+include boards/linux/cross.mk
+endif

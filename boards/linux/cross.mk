@@ -1,0 +1,28 @@
+# Static programs for the Linux of other processors, with Debian's cross compilers: sets what differs
+# for $(ARCH). No net=user: libslirp is for this machine's processor only.
+triplet_arm64 := aarch64-linux-gnu
+triplet_armhf := arm-linux-gnueabihf
+triplet_mipsel := mipsel-linux-gnu
+triplet_riscv64 := riscv64-linux-gnu
+triplet_s390x := s390x-linux-gnu
+
+# qemu-user's names for them.
+qemu_arm64 := aarch64
+qemu_armhf := arm
+qemu_mipsel := mipsel
+qemu_riscv64 := riscv64
+qemu_s390x := s390x
+
+ifeq ($(triplet_$(ARCH)),)
+$(error ARCH=$(ARCH): takes $(ALL_ARCHES))
+endif
+BOARD_CC := $(triplet_$(ARCH))-gcc
+BOARD_MACHINE := -static
+# Seconds past 2038 where they have 32 bits by default.
+BOARD_CFLAGS += -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
+BOARD_RUN = qemu-$(qemu_$(ARCH))-static build/linux-$(ARCH)/quitring --net host \
+	--publish $(PUBLISH) $(ARGS)
+BOARD_NEEDS := gcc-$(triplet_$(ARCH)) libc6-dev-$(ARCH)-cross \
+	qemu-user-static:qemu-$(qemu_$(ARCH))-static
+BOARD_DEFINES += -DQR_LINUX_WITHOUT_SLIRP
+BOARD_WITHOUT += boards/linux/nic_user.c
