@@ -80,6 +80,15 @@ def find(name, path):
     return None
 
 
+def folders_named(folder):
+    """The other folders of boards/ that the .mk files of one name: it is built with them."""
+    named = set()
+    for name in os.listdir(folder):
+        if name.endswith(".mk"):
+            named |= set(re.findall(r"boards/[\w-]+", report.read(os.path.join(folder, name))))
+    return named - {folder}
+
+
 def kind_of(name):
     for kind, pattern in (("lwip", LWIP), ("slirp", SLIRP), ("jsmn", JSMN)):
         if pattern.match(name):
@@ -98,8 +107,9 @@ def fault_of(path, room, name, quoted):
             return f"{target} is in no room"
         if other != room and other not in ROOMS[room]:
             return f"room {room} may not include room {other}"
-        if other == room == "boards" and os.path.dirname(target) != os.path.dirname(path):
-            return "a board may not include another board"
+        here, there = os.path.dirname(path), os.path.dirname(target)
+        if other == room == "boards" and here != there and there not in folders_named(here):
+            return f"a board may include another only where its .mk names it: {there}"
         return None
     kind = kind_of(name)
     if kind == "system":
