@@ -176,8 +176,8 @@ endif
 # ---- lwIP's source, jsmn's header ----
 
 ifeq ($(LWIP_DIR),)
-$(LWIP_READY): port/get_lwip.sh
-	@port/get_lwip.sh build/lwip
+$(LWIP_READY): port/get_source.sh
+	@port/get_source.sh lwip build/lwip
 else
 $(LWIP_READY):
 	@echo 'quitring: LWIP_DIR=$(LWIP_DIR): lwIP 2.2.1 is not there (src/include/lwip/init.h)' >&2
