@@ -1,5 +1,5 @@
 /*
- * A Linux process as a board: log, signals, clocks, chance.
+ * Linux as a board: log, signals, clocks, chance.
  *
  * SIGINT and SIGTERM are blocked from qr_board_init() on, and let in only while the process sleeps
  * in ppoll() with an empty mask. So none can come between the look at qr_board_stopping() and the
@@ -10,13 +10,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cmdline.h"
+#include "machine.h"
 
 #define LINE_BYTES 512
 
@@ -27,8 +27,6 @@
 /* A router without a battery starts in 1970, or where its image was made, until NTP has told it the
  * time. What is before 2024-01-01 is no time. */
 #define CLOCK_SET_S 1704067200
-
-const char qr_board_name[] = "linux";
 
 static volatile sig_atomic_t stop_asked;
 static enum qr_log_level level_max = QR_LOG_INFO;
@@ -67,6 +65,7 @@ int qr_board_init(int argc, char **argv)
 {
     clock_gettime(CLOCK_MONOTONIC, &start);
     take_signals();
+    qr_machine_start();
     return qr_cmdline_read(argc, argv);
 }
 
@@ -129,7 +128,7 @@ void qr_board_print(const char *text)
 
 _Noreturn void qr_board_exit(int status)
 {
-    exit(status);
+    qr_machine_exit(status);
 }
 
 bool qr_board_stopping(void)

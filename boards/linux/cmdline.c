@@ -1,4 +1,4 @@
-/* The three settings texts of a Linux process, each made of lines of name=value. */
+/* The settings texts of a Linux process, each made of lines of name=value. */
 #include "cmdline.h"
 
 #include <ctype.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "boards/board.h"
+#include "machine.h"
 
 #define FILE_BYTES_MAX  65536
 #define LINES_BYTES_MAX 16384 /* of the environment's text, and of the command line's */
@@ -22,7 +23,7 @@ struct lines {
     char bytes[LINES_BYTES_MAX];
 };
 
-static struct qr_board_text texts[3];
+static struct qr_board_text texts[4];
 static int texts_len;
 static char file_bytes[FILE_BYTES_MAX + 1]; /* one more, to see that a file is larger */
 static struct lines environment, command_line;
@@ -261,6 +262,7 @@ int qr_cmdline_read(int argc, char **argv)
     for (int i = 1; i < argc;) {
         i = option_take(argv, i, &config);
     }
+    text_add("image", qr_machine_settings, strlen(qr_machine_settings), false, false);
     if (config != NULL && file_take(config) != 0) {
         return -1;
     }

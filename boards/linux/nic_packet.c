@@ -1,6 +1,7 @@
 /*
  * AF_PACKET on an Ethernet interface: a host of our own on its LAN, beside the machine's, with a
- * MAC address of its own. The machine itself cannot reach us: its frames leave by the wire.
+ * MAC address of its own. The machine itself cannot reach us: its frames leave by the wire. Where
+ * the machine is there for us alone, the card's address is ours.
  */
 #include "nic.h"
 
@@ -14,6 +15,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "machine.h"
 
 #ifndef PACKET_IGNORE_OUTGOING
 #define PACKET_IGNORE_OUTGOING 23 /* Linux 4.20 */
@@ -67,7 +70,8 @@ static int filter_attach(const uint8_t mac[6])
 static int attach(const uint8_t mac[6])
 {
     const int on = 1;
-    struct packet_mreq all = {.mr_ifindex = (int)card_index, .mr_type = PACKET_MR_PROMISC};
+    int type = qr_machine_is_ours ? PACKET_MR_ALLMULTI : PACKET_MR_PROMISC;
+    struct packet_mreq all = {.mr_ifindex = (int)card_index, .mr_type = (unsigned short)type};
     struct sockaddr_ll address = {
         .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)card_index};
 
@@ -80,7 +84,7 @@ static int attach(const uint8_t mac[6])
         return qr_nic_refuse("cannot ask about checksums: %s", strerror(errno));
     }
     if (option_set(PACKET_ADD_MEMBERSHIP, &all, sizeof all) != 0) {
-        return qr_nic_refuse("cannot receive for a second address: %s", strerror(errno));
+        return qr_nic_refuse("cannot choose what it receives: %s", strerror(errno));
     }
     /* Nothing was received before this, so that no frame has passed the filter by. */
     if (bind(card, (struct sockaddr *)&address, sizeof address) != 0) {
@@ -89,12 +93,24 @@ static int attach(const uint8_t mac[6])
     return 0;
 }
 
+static void mac_choose(uint8_t mac[6], const char *interface, const uint8_t own[6])
+{
+    if (qr_machine_is_ours) {
+        memcpy(mac, own, 6);
+    } else {
+        /* Cards keep their address, and a fleet of devices may have been flashed with one machine
+         * ID. */
+        qr_nic_mac_make(mac, interface, own, true);
+    }
+}
+
 static int packet_open(const char *interface, const struct qr_board_nic_config *config,
                        uint8_t mac[6])
 {
     struct qr_nic_interface found;
 
     (void)config;
+    qr_machine_interface(interface);
     if (qr_nic_interface_find(&found, interface, "see: ip link") != 0) {
         return -1;
     }
@@ -108,9 +124,7 @@ static int packet_open(const char *interface, const struct qr_board_nic_config *
                               : qr_nic_refuse("cannot open: %s", strerror(errno));
     }
     card_index = found.index;
-    /* Cards keep their address, and a fleet of devices may have been flashed with one machine ID.
-     */
-    qr_nic_mac_make(mac, interface, found.mac, true);
+    mac_choose(mac, interface, found.mac);
     if (attach(mac) != 0) {
         close(card);
         card = -1;
