@@ -1,5 +1,5 @@
 # Static programs for the Linux of other processors, with Debian's cross compilers: sets what differs
-# for $(ARCH). No net=user: libslirp is for this machine's processor only.
+# for $(LINUX_ARCH). No net=user: libslirp is for this machine's processor only.
 triplet_arm64 := aarch64-linux-gnu
 triplet_armhf := arm-linux-gnueabihf
 triplet_mipsel := mipsel-linux-gnu
@@ -13,16 +13,16 @@ qemu_mipsel := mipsel
 qemu_riscv64 := riscv64
 qemu_s390x := s390x
 
-ifeq ($(triplet_$(ARCH)),)
-$(error ARCH=$(ARCH): takes $(ALL_ARCHES))
+ifeq ($(triplet_$(LINUX_ARCH)),)
+$(error ARCH=$(LINUX_ARCH): takes $(ALL_ARCHES))
 endif
-BOARD_CC := $(triplet_$(ARCH))-gcc
+BOARD_CC := $(triplet_$(LINUX_ARCH))-gcc
 BOARD_MACHINE := -static
 # Seconds past 2038 where they have 32 bits by default.
 BOARD_CFLAGS += -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
-BOARD_RUN = qemu-$(qemu_$(ARCH))-static build/linux-$(ARCH)/quitring --net host \
+BOARD_RUN = qemu-$(qemu_$(LINUX_ARCH))-static build/linux-$(LINUX_ARCH)/quitring --net host \
 	--publish $(PUBLISH) $(ARGS)
-BOARD_NEEDS := gcc-$(triplet_$(ARCH)) libc6-dev-$(ARCH)-cross \
-	qemu-user-static:qemu-$(qemu_$(ARCH))-static
+BOARD_NEEDS := gcc-$(triplet_$(LINUX_ARCH)) libc6-dev-$(LINUX_ARCH)-cross \
+	qemu-user-static:qemu-$(qemu_$(LINUX_ARCH))-static
 BOARD_DEFINES += -DQR_LINUX_WITHOUT_SLIRP
 BOARD_WITHOUT += boards/linux/nic_user.c
