@@ -51,7 +51,7 @@ download() # PACKAGE
 deb=
 for suite in ${KERNEL_SUITES:-$own_suite stable}; do
     echo "$package: fetching it with apt (release $suite)"
-    # shellcheck disable=SC2116,SC2086
+    # shellcheck disable=SC2116,SC2086,SC2154
     apt_release "$suite" deb "$arch" || fail \
         "no apt entry of this machine is one of its own release ($(echo $own_names)), component main"
     ! deb=$(download "$package") || break
