@@ -96,7 +96,9 @@ void qr_machine_interface(const char *name)
            !qr_board_stopping()) {
         qr_board_wait(CARD_LOOK_MS);
     }
-    bring_up(name);
+    if (if_nametoindex(name) != 0) {
+        bring_up(name);
+    }
 }
 
 /* Never ends the process, which would be a panic. */
