@@ -48,6 +48,10 @@ void qr_board_print(const char *text);
 /* Ends the program. 0: as asked; 1: it cannot run; 2: called wrongly. A bare machine stops. */
 _Noreturn void qr_board_exit(int status);
 
+/* A fault of ours, such as a failed assertion: says what. A program ends, a bare machine starts
+ * anew. */
+_Noreturn void qr_board_panic(const char *what);
+
 /* Whether somebody asked it to stop (SIGINT, SIGTERM; never on a bare machine). */
 bool qr_board_stopping(void);
 

@@ -20,8 +20,7 @@ static bool pump_has_run;
 
 _Noreturn void qr_port_assert_failed(const char *what)
 {
-    qr_board_log(QR_LOG_ERROR, what);
-    qr_board_exit(1);
+    qr_board_panic(what);
 }
 
 uint32_t qr_port_random(void)

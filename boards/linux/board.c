@@ -131,6 +131,12 @@ _Noreturn void qr_board_exit(int status)
     qr_machine_exit(status);
 }
 
+_Noreturn void qr_board_panic(const char *what)
+{
+    qr_board_log(QR_LOG_ERROR, what);
+    exit(1);
+}
+
 bool qr_board_stopping(void)
 {
     static unsigned looks;

@@ -18,7 +18,7 @@
 #define BYTE_ORDER LITTLE_ENDIAN
 #endif
 
-/* Says what, and ends the program: an assertion in lwIP is a fault of its caller, us. */
+/* Says what, and does not return: an assertion in lwIP is a fault of its caller, us. */
 _Noreturn void qr_port_assert_failed(const char *what);
 #define LWIP_PLATFORM_ASSERT(what) qr_port_assert_failed(what)
 #define LWIP_PLATFORM_DIAG(text)

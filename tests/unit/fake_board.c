@@ -188,6 +188,12 @@ _Noreturn void qr_board_exit(int status)
     abort();
 }
 
+_Noreturn void qr_board_panic(const char *what)
+{
+    qr_board_log(QR_LOG_ERROR, what);
+    qr_board_exit(1);
+}
+
 bool qr_board_stopping(void)
 {
     return stopping;
