@@ -249,10 +249,10 @@ static void turn(uint32_t max_wait_ms)
 /* How often to look whether DHCP has given an address: no connection wakes the loop for that. */
 #define ANNOUNCE_LOOK_MS 100
 
-/* Announces the address once there is one. */
+/* Announces the address once there is one: where people find it, if they said so. */
 static bool announced(void)
 {
-    bool published = on_kernel() || strcmp(settings.net, "user") == 0;
+    bool published = on_kernel() || strcmp(settings.net, "user") == 0 || settings.publish_set;
     uint32_t addr = on_kernel() ? settings.publish_addr : qr_net_lwip_addr();
 
     if (addr != 0) {

@@ -111,7 +111,7 @@ static const char *read_net(struct qr_settings *settings, struct span value)
         if (!is_interface(interface)) {
             return "an interface's name has 1 to 15 bytes, no slash, colon or white space";
         }
-    } else if (!span_is(value, "user") && !span_is(value, "host")) {
+    } else if (!span_is(value, "user") && !span_is(value, "host") && !span_is(value, "card")) {
         return "takes user, host, tap:IF or packet:IF";
     }
     keep_text(settings->net, value);
@@ -196,6 +196,7 @@ static const char *read_publish(struct qr_settings *settings, struct span value)
     if (!take_number(&value, 65535, &port) || value.len != 0 || port == 0) {
         return "takes [A.B.C.D:]PORT, the port from 1 to 65535";
     }
+    settings->publish_set = true;
     settings->publish_addr = addr;
     settings->publish_port = (uint16_t)port;
     return NULL;
@@ -350,6 +351,7 @@ void qr_settings_default(struct qr_settings *settings)
     }
     /* A build may have written the number as an expression. */
     settings->ring_bytes = QR_RING_DEFAULT;
+    settings->publish_set = false;
 }
 
 /* ---- messages ---- */

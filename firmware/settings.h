@@ -18,6 +18,7 @@ struct qr_settings {
     bool addr_set, dhcp;             /* addr_set: the setting was given; dhcp: it was "dhcp" */
     uint32_t addr, netmask, gateway; /* static; gateway 0: none */
     uint16_t port;
+    bool publish_set; /* the setting was given */
     uint32_t publish_addr;
     uint16_t publish_port;
     uint32_t ring_bytes;
