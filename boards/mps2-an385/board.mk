@@ -1,0 +1,3 @@
+# Memory is plentiful: 4 MB for code, 4 MB for data.
+BOARD_DEFINES := -DQR_CONNS_MAX=24 -DQR_RING_MAX=262144
+include boards/mps2/mps2.mk

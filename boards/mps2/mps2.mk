@@ -1,0 +1,13 @@
+# The family of Arm's MPS2 boards with a Cortex-M3, as QEMU has them: bare metal, picolibc.
+BOARD_CC := arm-none-eabi-gcc
+BOARD_MACHINE := -mcpu=cortex-m3 -mthumb --specs=picolibc.specs
+BOARD_FOLDERS := boards/mps2
+# gcc 12 moves stores out of loops and then stores to a FIFO once more.
+BOARD_CFLAGS := -fno-tree-loop-im
+# One thread: errno need not be thread-local.
+BOARD_DEFINES += -D__PICOLIBC_ERRNO_FUNCTION=qr_errno
+BOARD_LDFLAGS := -nostartfiles -L boards/mps2 -T boards/$(BOARD)/memory.ld \
+	-Wl,--orphan-handling=error,-Map=build/$(BOARD)/quitring.map
+BOARD_WITHOUT := port/net_kernel.c
+BOARD_RUN = boards/mps2/run $(BOARD) $(ARGS)
+BOARD_NEEDS := gcc-arm-none-eabi picolibc-arm-none-eabi qemu-system-arm
