@@ -59,12 +59,14 @@ static void say(const char *name, uint32_t value)
 static void say_kind(void)
 {
     uint32_t cfsr = QR_SCB->cfsr;
+    const char *before = ": ";
 
-    qr_console_text("fault:");
+    qr_console_text("fault");
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if ((cfsr & kinds[i].bit) != 0) {
-            qr_console_text(" ");
+            qr_console_text(before);
             qr_console_text(kinds[i].words);
+            before = ", ";
         }
     }
     if ((cfsr & CFSR_MMARVALID) != 0) {

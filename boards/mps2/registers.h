@@ -53,6 +53,14 @@ struct qr_scb {
 #define QR_CCR_DIV_0_TRP (1u << 4)
 #define QR_HFSR_VECTTBL  (1u << 1)
 
+struct qr_mpu {
+    qr_register type, ctrl, region, address, attributes;
+};
+#define QR_MPU           ((struct qr_mpu *)0xe000ed90)
+#define QR_MPU_ON        (1u << 2 | 1u << 0)             /* with the default map for the rest */
+#define QR_MPU_READ_ONLY (6u << 24 | 1u << 17 | 1u << 0) /* ordinary memory */
+#define QR_MPU_512_MB    (28u << 1)                      /* 2 to the power of 28 + 1 */
+
 /* Interrupts are off for ever: a pending one that is enabled ends a sleep and is cleared. */
 static inline void qr_irq_enable(unsigned irq)
 {

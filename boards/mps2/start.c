@@ -1,6 +1,6 @@
 /*
- * From reset to main(). The program runs on its own stack (PSP), at the lower end of RAM: whoever
- * overflows it hits addresses where nothing is, which is a fault. Exceptions have another (MSP).
+ * From reset to main(). The program runs on its own stack (PSP), at the lower end of RAM; below it
+ * nothing may be written, so that an overflow is a fault. Exceptions have another (MSP).
  *
  * Interrupts stay off (PRIMASK) from the first instruction on: what is enabled in the NVIC ends a
  * sleep, and no handler runs. So there are only three exceptions: reset; the NMI, which is the
@@ -29,11 +29,22 @@ void qr_run(void);
 void qr_reset(void);
 void qr_exception(void);
 
+/* All below RAM can only be read: what the stack overflows into, and where null pointers lead. */
+static void protect(void)
+{
+    QR_MPU->region = 0;
+    QR_MPU->address = 0;
+    QR_MPU->attributes = QR_MPU_READ_ONLY | QR_MPU_512_MB;
+    QR_MPU->ctrl = QR_MPU_ON;
+    __asm__ volatile("dsb\n isb" ::: "memory");
+}
+
 __attribute__((used)) void qr_prepare(void)
 {
     memcpy(qr_data, qr_data_load, (size_t)qr_data_size);
     memset(qr_bss, 0, (size_t)qr_bss_size);
     memset(qr_stack, QR_STACK_PAINT, (size_t)(qr_stack_end - qr_stack));
+    protect();
     QR_SCB->ccr |= QR_CCR_DIV_0_TRP;
     qr_clock_start();
     qr_console_start();
