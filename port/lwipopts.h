@@ -62,14 +62,15 @@
 #define MEM_SIZE (12 * 1024 + QR_CONNS_MAX * (TCP_SND_BUF + 110 * TCP_SND_QUEUELEN))
 #endif
 
-/* Received frames. A callback fits into one of these buffers, a full segment into three. When they
- * become few, a connection that has unread data gets no more (port/hooks.c): QR_LWIP_PBUFS_KEPT are
- * for a full segment of each of the others. Small frames, such as bare acknowledgements, come from
- * the heap where the pool is empty. */
+/* Received frames. A callback fits into one of these buffers, a full segment of 1460 bytes into
+ * three. When they become few, a connection that has unread data gets no more (port/hooks.c):
+ * QR_LWIP_PBUFS_KEPT are for a full segment of each of the others, with its headers. Small frames,
+ * such as bare acknowledgements, come from the heap where the pool is empty. */
 #ifndef PBUF_POOL_BUFSIZE
 #define PBUF_POOL_BUFSIZE 640
 #endif
-#define QR_LWIP_PBUFS_KEPT (3 * QR_CONNS_MAX)
+#define QR_LWIP_PBUFS_KEPT                                                                         \
+    ((TCP_MSS + 54 + PBUF_POOL_BUFSIZE - 1) / PBUF_POOL_BUFSIZE * QR_CONNS_MAX)
 #ifndef PBUF_POOL_SIZE
 #define PBUF_POOL_SIZE (16 + QR_CONNS_MAX + QR_LWIP_PBUFS_KEPT)
 #endif
@@ -104,8 +105,10 @@
 
 /* ---- TCP ---- */
 
-#define LWIP_TCP                 1
-#define TCP_MSS                  1460
+#define LWIP_TCP 1
+#ifndef TCP_MSS
+#define TCP_MSS 1460
+#endif
 #define TCP_WND                  (4 * TCP_MSS)
 #define TCP_WND_UPDATE_THRESHOLD (2 * TCP_MSS) /* no bare one for each callback */
 #define TCP_SND_BUF              (2 * TCP_MSS)
