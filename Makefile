@@ -45,7 +45,7 @@ PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 V ?=
 
 # Asked here and not in a recipe, so that what is missing takes one line.
-WITHOUT_TOOLS := help deps needs run test run-tests unit e2e check check-format check-includes check-style \
+WITHOUT_TOOLS := help deps needs run test run-tests unit e2e check size check-size check-format check-includes check-style \
 	check-functions format clean distclean
 ifneq ($(filter-out $(WITHOUT_TOOLS),$(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))),)
 MISSING := $(shell CC='$(CC)' JSMN_DIR='$(JSMN_DIR)' LWIP_DIR='$(LWIP_DIR)' \
@@ -266,6 +266,16 @@ check-cppcheck: $(READY) ## cppcheck
 	@tests/check/cppcheck.sh $(LWIP)/src/include $(BOARD_DEFINES)
 check-readme: build/$(NAME)/quitring ## what the README shows is what happens
 	@$(PYTHON) tests/check/readme.py
+
+# Those with a memory map of their own.
+SIZE_BOARDS := $(sort $(patsubst boards/%/memory.ld,%,$(wildcard boards/*/memory.ld)))
+.PHONY: size check-size
+size: ## flash and RAM of the microcontroller boards, by room
+	@for board in $(SIZE_BOARDS); do $(MAKE) -s $(PARALLEL) BOARD=$$board >&2 || exit; done
+	@$(PYTHON) tests/check/size.py $(SIZE_BOARDS:%=build/%/quitring)
+check-size: ## what the README says of sizes
+	@for board in $(SIZE_BOARDS); do $(MAKE) -s $(PARALLEL) BOARD=$$board || exit; done
+	@$(PYTHON) tests/check/size.py --readme $(SIZE_BOARDS:%=build/%/quitring)
 
 .PHONY: format
 format: ## writes our C files anew with clang-format

@@ -102,12 +102,22 @@ void qr_machine_interface(const char *name)
 }
 
 /* Never ends the process, which would be a panic. */
-_Noreturn void qr_machine_exit(int status)
+_Noreturn static void end(int how)
 {
-    (void)status; /* there is nobody to tell */
     tcdrain(STDOUT_FILENO);
-    reboot(RB_POWER_OFF);
+    reboot(how);
     for (;;) {
         pause();
     }
+}
+
+_Noreturn void qr_machine_exit(int status)
+{
+    (void)status; /* there is nobody to tell */
+    end(RB_POWER_OFF);
+}
+
+_Noreturn void qr_machine_restart(void)
+{
+    end(RB_AUTOBOOT);
 }

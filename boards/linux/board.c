@@ -134,7 +134,7 @@ _Noreturn void qr_board_exit(int status)
 _Noreturn void qr_board_panic(const char *what)
 {
     qr_board_log(QR_LOG_ERROR, what);
-    exit(1);
+    qr_machine_restart();
 }
 
 bool qr_board_stopping(void)

@@ -19,7 +19,8 @@ void qr_machine_start(void);
 /* Waits for a network interface, and brings it up, where nobody else does. */
 void qr_machine_interface(const char *name);
 
-/* As qr_board_exit(). */
+/* As qr_board_exit(), and after a fault of ours: a machine that is ours starts anew. */
 _Noreturn void qr_machine_exit(int status);
+_Noreturn void qr_machine_restart(void);
 
 #endif
