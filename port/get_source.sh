@@ -20,6 +20,13 @@ lwip)
     title='lwIP 2.2.1' hint='; or point LWIP_DIR= at a copy of your own'
     tarball=lwip_2.2.1+dfsg1.orig.tar.xz
     sha256=83729c274c499d3348e9fbbe043a3113f3fa8953e7efddc7c21c7fcbb1f2b7b1
+    debian='trixie OWN forky sid' ubuntu='OWN resolute questing plucky devel'
+    ;;
+cmocka)
+    title='cmocka 1.1.7' hint=''
+    tarball=cmocka_1.1.7.orig.tar.xz
+    sha256=810570eb0b8d64804331f82b29ff47c790ce9cd6b163e98d47a4807047ecad82
+    debian='trixie OWN' ubuntu='OWN noble plucky questing'
     ;;
 *)
     echo "$0: $package is not known" >&2
@@ -44,16 +51,13 @@ trap 'exit 1' HUP INT TERM
 
 # shellcheck source=port/apt.sh
 . "$(dirname "$0")/apt.sh"
-if $is_ubuntu; then
-    suites="$own_suite resolute questing plucky devel"
-else
-    suites="trixie $own_suite forky sid"
-fi
-suites=${SOURCE_SUITES:-$suites}
+! $is_ubuntu || debian=$ubuntu
+suites=${SOURCE_SUITES:-$debian}
 
 got=
 tried=
 for suite in $suites; do
+    [ "$suite" != OWN ] || suite=$own_suite
     case " $tried " in *" $suite "*) continue ;; esac
     echo "$title: fetching its source with apt (release $suite)"
     tried="$tried $suite"
