@@ -460,7 +460,7 @@ static void test_ring_place_behind_newest_becomes_next_record(void **state)
     (void)state;
     begin(1033);
     pos = qr_ring_find(&ring, 1);
-    for (uint64_t seq = 1; seq <= 3000; seq++) {
+    for (uint32_t seq = 1; seq <= 3000; seq++) {
         struct qr_ring_pos found = qr_ring_find(&ring, UINT64_MAX);
         struct record record = make(1 + seq % 255, 1 + seq * 7 % 255, seq % 128);
         assert_next(&pos, seq);
@@ -474,12 +474,12 @@ static void test_ring_place_behind_newest_becomes_next_record(void **state)
 
 static uint64_t random_state;
 
-static uint64_t random_below(uint64_t limit)
+static size_t random_below(uint64_t limit)
 {
     random_state ^= random_state << 13;
     random_state ^= random_state >> 7;
     random_state ^= random_state << 17;
-    return (random_state >> 11) % limit;
+    return (size_t)((random_state >> 11) % limit);
 }
 
 static struct record random_record(void)
