@@ -79,6 +79,8 @@ UNIT_TESTS := $(filter tests/unit/test_%.c,$(UNIT))
 UNIT_DRIVERS := $(filter %_driver.c,$(UNIT))
 UNIT_HELPERS := $(filter-out $(UNIT_TESTS) $(UNIT_DRIVERS),$(UNIT))
 PORT_HELPERS := $(filter tests/unit/port_%,$(UNIT_HELPERS))
+# Of other boards, what needs no board.
+PURE := boards/mps2/blob.c boards/mps2/chance.c
 
 # ---- flags ----
 
@@ -144,8 +146,8 @@ endef
 # board. $1 variant, $2 compiler, $3 flags
 define unit
 $(call variant,$1,$2,$3)
-OBJECTS += $(call objects,$1,$(UNIT) $(SRC) $(PORT) $(FIRMWARE)) $(call lwip_objects,$1)
-build/$1/libunit.a: $(call objects,$1,$(filter-out $(PORT_HELPERS),$(UNIT_HELPERS)) $(SRC) \
+OBJECTS += $(call objects,$1,$(UNIT) $(SRC) $(PORT) $(FIRMWARE) $(PURE)) $(call lwip_objects,$1)
+build/$1/libunit.a: $(call objects,$1,$(filter-out $(PORT_HELPERS),$(UNIT_HELPERS)) $(SRC) $(PURE) \
 	$(filter-out %/main.c,$(FIRMWARE)))
 build/$1/libport.a: $(call objects,$1,$(PORT_HELPERS) $(PORT)) $(call lwip_objects,$1)
 build/$1/libunit.a build/$1/libport.a: build/$1/files
