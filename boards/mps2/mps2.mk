@@ -1,9 +1,8 @@
 # The family of Arm's MPS2 boards with a Cortex-M3, as QEMU has them: bare metal, picolibc.
 BOARD_CC := arm-none-eabi-gcc
-BOARD_MACHINE := -mcpu=cortex-m3 -mthumb --specs=picolibc.specs
+# Without moving stores out of loops: gcc 12 then stores to a FIFO once more behind the loop.
+BOARD_MACHINE := -mcpu=cortex-m3 -mthumb --specs=picolibc.specs -fno-tree-loop-im
 BOARD_FOLDERS := boards/mps2
-# gcc 12 moves stores out of loops and then stores to a FIFO once more.
-BOARD_CFLAGS := -fno-tree-loop-im
 # One thread: errno need not be thread-local.
 BOARD_DEFINES += -D__PICOLIBC_ERRNO_FUNCTION=qr_errno
 BOARD_LDFLAGS := -nostartfiles -L boards/mps2 -T boards/$(BOARD)/memory.ld \

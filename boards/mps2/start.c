@@ -43,7 +43,7 @@ __attribute__((used)) void qr_prepare(void)
 {
     memcpy(qr_data, qr_data_load, (size_t)qr_data_size);
     memset(qr_bss, 0, (size_t)qr_bss_size);
-    memset(qr_stack, QR_STACK_PAINT, (size_t)(qr_stack_end - qr_stack));
+    memset(qr_stack, QR_STACK_PAINT, (size_t)qr_stack_size);
     protect();
     QR_SCB->ccr |= QR_CCR_DIV_0_TRP;
     qr_clock_start();

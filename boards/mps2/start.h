@@ -9,6 +9,7 @@
 
 #define QR_STACK_PAINT 0xa5
 
-extern uint8_t qr_stack[], qr_stack_end[];
+/* Of sections.ld; the size is an address. */
+extern uint8_t qr_stack[], qr_stack_size[];
 
 #endif
