@@ -45,8 +45,8 @@ PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 V ?=
 
 # Asked here and not in a recipe, so that what is missing takes one line.
-WITHOUT_TOOLS := help deps needs run test run-tests unit e2e check size check-size check-format check-includes check-style \
-	check-functions format clean distclean
+WITHOUT_TOOLS := help deps needs names show-run run test run-tests unit e2e check size check-size \
+	check-format check-includes check-style check-functions format clean distclean
 ifneq ($(filter-out $(WITHOUT_TOOLS),$(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))),)
 MISSING := $(shell CC='$(CC)' JSMN_DIR='$(JSMN_DIR)' LWIP_DIR='$(LWIP_DIR)' \
 	BOARD_NEEDS='$(BOARD_NEEDS)' port/deps.sh check build 2>&1)
@@ -216,9 +216,18 @@ run: ## gets what is missing, builds, starts it (ARGS="--ring 64K"; BOARD=…, S
 # Tests need what each board, and each processor, needs.
 TEST_NEEDS = $(sort $(foreach b,$(ALL_BOARDS),$(shell $(MAKE) -s needs BOARD=$b ARCH=)) \
 	$(foreach a,$(ALL_ARCHES),$(shell $(MAKE) -s needs BOARD=linux ARCH=$a)))
-.PHONY: needs
+.PHONY: needs names show-run limits
 needs:
 	@echo '$(BOARD_NEEDS)'
+
+# For tests/: all boards, and this one as `make run` starts it and with the limits that it has.
+names:
+	@echo $(ALL_BOARDS) $(ALL_ARCHES:%=linux-%)
+show-run:
+	@echo '$(BOARD_RUN)'
+limits:
+	@$(CC) $(BOARD_MACHINE) $(BOARD_DEFINES) -E -dM src/limits.h | \
+		sed -n 's/^#define \(QR_[A-Z0-9_]*\) \(..*\)/\1=\2/p' | LC_ALL=C sort
 
 .PHONY: deps
 deps: ## gets what building and testing need, with apt-get where something is missing
