@@ -1,7 +1,11 @@
 """What the end-to-end tests stand on: servers that run, clients, and networks of their own.
 
-QUITRING and QUITRING_ASAN say which programs are tested; what `make` builds, if not set. Nothing
-here sleeps for a fixed time, and whatever is started is ended by its process ID.
+QUITRING_BOARD says which board is tested (boards.py); for linux, QUITRING and QUITRING_ASAN say
+which programs; what `make` builds, if not set. Nothing here sleeps for a fixed time, and whatever
+is started is ended by its process ID.
+
+A Linux program starts at once, so each test has its own. A board takes its time, so tests share
+those that run, and count from where theirs began: server.seq0, server.counters(), server.events().
 """
 
 import contextlib
@@ -10,7 +14,6 @@ import http.client
 import itertools
 import json
 import os
-import pathlib
 import re
 import select
 import shutil
@@ -23,28 +26,29 @@ import time
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from boards import BOARD, ROOT, plain_environment
+
 QUITRING = os.environ.get("QUITRING", str(ROOT / "build/linux/quitring"))
 QUITRING_ASAN = os.environ.get("QUITRING_ASAN", str(ROOT / "build/asan/quitring"))
 
 QUIT = "/callbackAfterQuitGroupCommand"
 HANDLED = b'{"actionCode":0,"errCode":0,"errMsg":"","errDlt":"","nextCode":0}'
 
-# src/limits.h
-TARGET_MAX = 2048
-HEAD_MAX = 8192
-CONTENT_MAX = 4096
-OPERATION_ID_MAX = 127
-ID_MAX = 255
-LIMIT_MAX = 65535
-STOP_TIMEOUT_S = 2
-
-# boards/linux/board.mk
-CONNS_MAX = 64
+TARGET_MAX = BOARD.limit("TARGET_MAX")
+HEAD_MAX = BOARD.limit("HEAD_MAX")
+CONTENT_MAX = BOARD.limit("CONTENT_MAX")
+OPERATION_ID_MAX = BOARD.limit("OPERATION_ID_MAX")
+ID_MAX = BOARD.limit("ID_MAX")
+JSON_DEPTH_MAX = BOARD.limit("JSON_DEPTH_MAX")
+JSON_TOKENS_MAX = BOARD.limit("JSON_TOKENS_MAX")
+LIMIT_MAX = BOARD.limit("STATUS_LIMIT_MAX")
+RING_MAX = BOARD.limit("RING_MAX")
+CONNS_MAX = BOARD.limit("CONNS_MAX")
+STOP_TIMEOUT_S = BOARD.limit("STOP_TIMEOUT_MS") // 1000
 
 CALLER_TIMEOUT_S = 5  # OpenIM's
 
-READY_S = 15  # until a program that was started has told so
+READY_S = 15 if BOARD.is_process else 90  # until what was started has told so
 EXIT_S = 15  # until a program that was asked to stop has done so
 CLIENT_S = 20  # until a client gives up
 
@@ -54,11 +58,10 @@ LOG_LINE = re.compile(
 )
 
 
-def plain_environment(**extra):
-    """The environment without settings of quitring, but those that are given."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("QUITRING")}
-    return dict(kept, **extra)
-
+# A board's console after something that must not happen.
+FAULT = re.compile(r"(?i)\b(fault|watchdog|assert\w*|Kernel panic|Oops|restarting)\b")
+SERVING = re.compile(r"quitring \S+ is serving")
+CONSOLE_LINES = 20  # told of it
 
 # ---- network namespaces ----
 
@@ -342,17 +345,18 @@ def quit_request(group, user, *fields, target=QUIT):
 
 
 class Program:
-    """A process with its standard output and error. stderr goes to a file, so that it never waits
-    for a reader."""
+    """A process with its standard output and error. The latter goes to a file, so that it never
+    waits for a reader; a console is both, in one."""
 
-    def __init__(self, command, namespace=None, **environment):
+    def __init__(self, command, namespace=None, console=False, **environment):
         prefix = [] if namespace is None else ["ip", "netns", "exec", namespace]
         self.log = tempfile.TemporaryFile()
         self.seen = b""  # of stdout
         self.process = subprocess.Popen(
             prefix + [str(word) for word in command],
+            cwd=ROOT,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=self.log if console else subprocess.PIPE,
             stderr=self.log,
             env=plain_environment(**environment),
         )
@@ -372,7 +376,7 @@ class Program:
         return self.seen.decode("utf-8").splitlines()
 
     def errors(self):
-        """All of stderr so far."""
+        """All of stderr, or of the console, so far."""
         self.log.flush()
         size = os.fstat(self.log.fileno()).st_size
         return os.pread(self.log.fileno(), size, 0).decode("utf-8", errors="replace")
@@ -396,8 +400,13 @@ class Program:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        self.process.stdout.close()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
         self.log.close()
+
+
+# Counters that are not sums.
+GAUGES = ("connectionsOpen", "connectionsOpenMost")
 
 
 class Server(Program):
@@ -405,11 +414,16 @@ class Server(Program):
 
     def __init__(self, arguments, binary=QUITRING, namespace=None, clients=None, **environment):
         super().__init__([binary, *arguments], namespace, **environment)
+        self.begin(arguments, namespace, clients)
+
+    def begin(self, arguments, namespace, clients):
         self.arguments = arguments
         self.namespace = namespace
         self.clients = namespace if clients is None else clients
         self.stopped = False
         self.host, self.port = None, None
+        self.seq0 = 0  # the newest event before the test
+        self.counters0 = {}  # the counters before the test
 
     def ready(self):
         """Waits for the address that it tells; None where it ended instead."""
@@ -473,8 +487,21 @@ class Server(Program):
         assert reply.status == 200, reply.body
         return reply.json()
 
+    def events(self):
+        """All that were stored since the test began."""
+        document = self.status(f"?since={self.seq0}&limit={LIMIT_MAX}")
+        assert document["missed"] == 0
+        return document["events"]
+
     def counters(self):
-        return self.status("?limit=1")["counters"]
+        """How far they have gone since the test began."""
+        return difference(self.status("?limit=1")["counters"], self.counters0)
+
+    def mark(self):
+        """A test begins."""
+        document = self.status("?limit=1")
+        self.seq0 = document["ring"]["lastSeq"]
+        self.counters0 = document["counters"]
 
     def curl(self, *arguments):
         """Standard output of curl, which must succeed."""
@@ -500,11 +527,74 @@ class Server(Program):
         assert not SANITIZER.search(self.errors()), self.errors()
 
 
+def difference(after, before):
+    """Of counters, also of those by name: there, those that stand still are left out."""
+    found = {}
+    for name, value in after.items():
+        was = before.get(name)
+        if isinstance(value, dict):
+            found[name] = {k: v for k, v in difference(value, was or {}).items() if v}
+        else:
+            found[name] = value if name in GAUGES else value - (was or 0)
+    return found
+
+
+class Machine(Server):
+    """A board, or the program of another processor, as `make run` starts it."""
+
+    def __init__(self, arguments, publish, net, namespace=None, tap=None):
+        netdev = f"tap,ifname={tap},script=no,downscript=no" if tap else ""
+        command, environment = BOARD.command(arguments, publish, netdev)
+        Program.__init__(self, command, namespace, console=True, **environment)
+        self.begin(arguments, namespace, None)
+        self.net = net
+        self.publish = publish
+
+    def ready(self):
+        """Waits for the address that it tells; None where it ended instead."""
+        deadline = time.monotonic() + READY_S
+        while (found := re.search(r"open http://([0-9.]+)(?::(\d+))?/status", self.errors())) is None:
+            if self.process.poll() is not None:
+                return None
+            assert time.monotonic() < deadline, f"does not serve: {self.last_lines()}"
+            time.sleep(0.01)
+        self.host, self.port = found[1], int(found[2] or 80)
+        if self.net == "user":
+            self.host, self.port = self.publish.split(":")
+            self.port = int(self.port)
+        return self
+
+    def trouble(self):
+        """What has gone wrong with it by itself; None: nothing."""
+        if self.stopped:
+            return None
+        console = self.errors()
+        if self.process.poll() is not None:
+            return f"the board ended by itself, status {self.process.returncode}"
+        if found := FAULT.search(console):
+            return f"the board's console says {found[0]}"
+        return "the board has restarted" if len(SERVING.findall(console)) > 1 else None
+
+    def stop(self, number=signal.SIGTERM, timeout=EXIT_S):
+        trouble = None if self.stopped else self.trouble()
+        assert trouble is None, f"{trouble}; {self.last_lines()}"
+        super().stop(number, timeout)
+
+    def last_lines(self):
+        return "\n".join(["the console's last lines:", *self.errors().splitlines()[-CONSOLE_LINES:]])
+
+
 def free_port():
     """A TCP port of 127.0.0.1 that nobody has now."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
+
+
+def ring_of(size):
+    """The setting for a ring of that many bytes: none where the board's own is as large, so that
+    fewer boards have to start."""
+    return [] if size == BOARD.limit("RING_DEFAULT") else ["--ring", size]
 
 
 def need_program(path, how):
@@ -515,8 +605,9 @@ def need_program(path, how):
 class Starter:
     """Starts programs, and ends them all."""
 
-    def __init__(self, request):
-        self.request = request
+    def __init__(self, networks, shared=None):
+        self.networks = networks  # to be called for them
+        self.shared = shared  # boards that run; None: each server is new
         self.programs = []
 
     def program(self, command, **how):
@@ -527,7 +618,9 @@ class Starter:
     def quitring(self, *arguments, binary=QUITRING, **how):
         """One that may not come to serve."""
         need_program(binary, "make" if binary == QUITRING else "make build-asan")
-        server = Server(arguments, binary, **how)
+        return self.keep(Server(arguments, binary, **how))
+
+    def keep(self, server):
         self.programs.append(server)
         return server
 
@@ -540,21 +633,30 @@ class Starter:
         """A server on a free port of 127.0.0.1. Another program may take the port first."""
         for _ in range(5):
             where = f"127.0.0.1:{free_port()}"
-            server = self.quitring("--net", net, "--publish", where, *arguments, **how)
+            if BOARD.is_process:
+                server = self.quitring("--net", net, "--publish", where, *arguments, **how)
+            else:
+                server = self.keep(Machine(arguments, where, net))
             if server.ready() is not None:
                 return server
             server.wait()
             server.stopped = True
-            if "in use" not in server.errors():
+            if not re.search("in use|Could not set up host forwarding", server.errors()):
                 break
         pytest.fail(server.errors())
 
     def on(self, net, *arguments, **how):
-        """A server on any network: user, host, tap, packet. The last two are 10.77.0.2, and their
-        clients 10.77.0.1: where the TAP device is, or at the other end of a wire."""
+        """A server on any network. With tap and packet it is 10.77.0.2, and its clients 10.77.0.1:
+        where the TAP device is, or at the other end of a wire. A board may have run before."""
+        if self.shared is not None:
+            return self.shared.on(net, *arguments)  # how: of Linux programs only
+        return self.new(net, *arguments, **how)
+
+    def new(self, net, *arguments, **how):
+        """As on(), and nobody has talked to it before."""
         if net in ("user", "host"):
             return self.publish(net, *arguments, **how)
-        networks = self.request.getfixturevalue("networks")
+        networks = self.networks()
         space = networks.namespace()
         if net == "tap":
             interface, clients = networks.tap(space, "10.77.0.1/24"), space
@@ -562,8 +664,17 @@ class Starter:
             clients = networks.namespace()
             interface, far = networks.wire(space, clients)
             networks.up(clients, far, "10.77.0.1/24")
+        if BOARD.is_machine:
+            return self.on_tap(space, interface, "--addr", "10.77.0.2/24", *arguments)
         where = ["--net", f"{net}:{interface}", "--addr", "10.77.0.2/24"]
         return self.serve(*where, *arguments, namespace=space, clients=clients, **how)
+
+    def on_tap(self, namespace, tap, *arguments):
+        """A board on a TAP device that exists. It asks DHCP for its address where --addr is not
+        among its settings."""
+        server = self.keep(Machine(arguments, "", "tap", namespace, tap))
+        assert server.ready() is not None, server.errors()
+        return server
 
     def end(self):
         """Those that have served are asked to stop, and must do so well."""
@@ -576,10 +687,67 @@ class Starter:
                 program.end()
 
 
+class Shared:
+    """Boards that run, for one test after another: by network and settings."""
+
+    MOST = 4  # at once, since each takes memory
+
+    def __init__(self, starter):
+        self.starter = starter
+        self.servers = {}
+
+    def on(self, net, *arguments):
+        key = (net, *arguments)
+        if key not in self.servers:
+            while len(self.servers) >= self.MOST:
+                self.give_up(next(iter(self.servers)))
+            self.servers[key] = self.starter.new(net, *arguments)
+        server = self.servers[key]
+        server.mark()
+        return server
+
+    def give_up(self, key):
+        server = self.servers.pop(key)
+        server.stop()
+
+    def troubles(self):
+        """What has happened to any of them, and forgets those: the next test gets a new one."""
+        told = []
+        for key, server in list(self.servers.items()):
+            trouble = server.trouble()
+            if trouble is not None:
+                told.append(f"{trouble}; {server.last_lines()}")
+                server.stopped = True
+            if server.stopped:
+                del self.servers[key]
+        return told
+
+
+@pytest.fixture(scope="session")
+def shared_boards(networks_allowed):
+    """None for a Linux program."""
+    if BOARD.is_process:
+        yield None
+        return
+    networks = Networks()
+
+    def allowed():
+        if networks_allowed is not None:
+            pytest.skip(networks_allowed)
+        return networks
+
+    starter = Starter(allowed)
+    try:
+        yield Shared(starter)
+    finally:
+        starter.end()
+        networks.remove()
+
+
 @pytest.fixture
-def start(request, networks_made):
+def start(request, networks_made, shared_boards):
     """Starts programs for one test."""
-    starter = Starter(request)
+    starter = Starter(lambda: request.getfixturevalue("networks"), shared_boards)
     try:
         yield starter
     finally:
@@ -588,10 +756,56 @@ def start(request, networks_made):
 
 @pytest.fixture(params=["user", "host", "asan"])
 def server(request, start):
-    """With asan, user with sanitizers."""
+    """A server without settings. With asan, user with sanitizers."""
     if request.param == "asan":
         return start.publish("user", binary=QUITRING_ASAN)
-    return start.publish(request.param)
+    return start.on(request.param)
+
+
+@pytest.fixture(autouse=True)
+def no_trouble(shared_boards):
+    """A board that ended, restarted or reported a fault fails the test that ran."""
+    yield
+    if shared_boards is not None:
+        troubles = shared_boards.troubles()
+        assert not troubles, "\n".join(troubles)
+
+
+# ---- which tests are a board's ----
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "linux_process: is about the Linux program and not about what it serves"
+    )
+
+
+def is_ours(item):
+    """Whether the board has what the test, with these parameters, is about."""
+    if BOARD.is_process:
+        return True
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    net = given.get("net", given.get("server", BOARD.usual_net))
+    sanitized = given.get("binary") in ("asan", QUITRING_ASAN)
+    return net in BOARD.nets and not sanitized and not item.get_closest_marker("linux_process")
+
+
+def pytest_collection_modifyitems(config, items):
+    others = [item for item in items if not is_ours(item)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if is_ours(item)]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """A test that fails shows what the boards said last."""
+    report = (yield).get_result()
+    starter = item.funcargs.get("start") if hasattr(item, "funcargs") else None
+    shared = item.funcargs.get("shared_boards") if hasattr(item, "funcargs") else None
+    if report.failed and report.when == "call":
+        machines = list(shared.servers.values()) if shared else []
+        machines += [p for p in starter.programs if isinstance(p, Machine)] if starter else []
+        report.sections += [("board", machine.last_lines()) for machine in machines]
 
 
 # ---- a caller written in Go ----
