@@ -47,6 +47,8 @@ CONNS_MAX = BOARD.limit("CONNS_MAX")
 STOP_TIMEOUT_S = BOARD.limit("STOP_TIMEOUT_MS") // 1000
 
 CALLER_TIMEOUT_S = 5  # OpenIM's
+# QEMU's user network sends a SYN again after 6 s and not after 1 s, when a board's backlog is full.
+SYN_AGAIN_S = 6
 
 READY_S = 15 if BOARD.is_process else 90  # until what was started has told so
 EXIT_S = 15  # until a program that was asked to stop has done so
@@ -439,6 +441,11 @@ class Server(Program):
     def base(self):
         return f"http://{self.host}:{self.port}"
 
+    @property
+    def patience_s(self):
+        """A caller's, while more connect than there are slots."""
+        return CALLER_TIMEOUT_S
+
     def socket(self):
         with inside(self.clients):
             return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -539,6 +546,17 @@ def difference(after, before):
     return found
 
 
+def accept_queue(host, port):
+    """Connections to a listener here that it has not accepted yet."""
+    address = socket.inet_aton(host)[::-1].hex().upper()
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        for line in file:
+            _, local, _, state, queues, *_ = line.split()
+            if local == f"{address}:{port:04X}" and state == "0A":  # listens
+                return int(queues.split(":")[1], 16)
+    return 0
+
+
 class Machine(Server):
     """A board, or the program of another processor, as `make run` starts it."""
 
@@ -563,6 +581,40 @@ class Machine(Server):
             self.host, self.port = self.publish.split(":")
             self.port = int(self.port)
         return self
+
+    @property
+    def patience_s(self):
+        return CALLER_TIMEOUT_S + (2 * SYN_AGAIN_S if self.net == "user" else 0)
+
+    def mark(self):
+        """Waits, too, until it has noticed that the connections of earlier tests are gone."""
+        deadline = time.monotonic() + READY_S
+        with self.connection() as connection:
+            while True:
+                counters = connection.ask("GET", "/status?limit=1").json()["counters"]
+                if counters["connectionsOpen"] == 1:
+                    break
+                assert time.monotonic() < deadline, counters
+                time.sleep(0.02)
+        super().mark()
+
+    def connect(self, **how):
+        sock = super().connect(**how)
+        self.until_taken()
+        return sock
+
+    def begin_connect(self):
+        sock = super().begin_connect()
+        self.until_taken()
+        return sock
+
+    def until_taken(self):
+        """QEMU has a queue for one new connection to the port that it forwards. The next would have
+        to be sent again, after a second: waits until the queue is empty."""
+        deadline = time.monotonic() + CLIENT_S
+        while self.net == "user" and accept_queue(self.host, self.port) > 0:
+            assert time.monotonic() < deadline, "QEMU takes no connection"
+            time.sleep(0.001)
 
     def trouble(self):
         """What has gone wrong with it by itself; None: nothing."""

@@ -8,13 +8,16 @@ import threading
 
 import pytest
 
-from conftest import CALLER_TIMEOUT_S, ID_MAX, inside
+from boards import BOARD
+from conftest import CONNS_MAX, ID_MAX, RING_MAX, inside, ring_of
 
-N = 10000
+N = 10000 if BOARD.is_process else 2000
 PAGE = 1000
 WORKERS = 2
-CLIENT_RUN_S = 60
-RING = "4M"  # enough for N of the client's events
+CLIENT_RUN_S = 60 if BOARD.is_process else 240
+RING = min(4 << 20, RING_MAX)
+SMALL_RING = 4096
+ROUND = RING // 110  # as many of the client's events fit: they take 60 to 70 bytes on average
 
 
 # ---- the client's IDs, made a second time ----
@@ -66,8 +69,8 @@ def quits_of(worker, seed):
 class Run:
     """The client at work."""
 
-    def __init__(self, openim, server, n, seed, workers=WORKERS):
-        command = [openim, "-base", server.base, "-n", n, "-seed", seed, "-workers", workers]
+    def __init__(self, openim, server, n, seed, *more):
+        command = [openim, "-base", server.base, "-n", n, "-seed", seed, *more]
         with inside(server.clients):
             self.process = subprocess.Popen(
                 [str(word) for word in command], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
@@ -90,7 +93,6 @@ class Run:
 def assert_all_taken(summary, n):
     assert summary["errors"] == []
     assert (summary["sent"], summary["ok"], summary["failed"]) == (n, n, 0)
-    assert summary["slowestMs"] < 1000 * CALLER_TIMEOUT_S
 
 
 def id_bytes(event):
@@ -101,8 +103,8 @@ class Reader:
     """A poller that follows `next`, and keeps the books: each seq is seen once, or missed."""
 
     def __init__(self, server):
-        self.connection = server.connection()
-        self.since = 0
+        self.server = server
+        self.since = server.seq0
         self.events = []  # seq, and the IDs in bytes
         self.missed = 0
 
@@ -121,22 +123,21 @@ class Reader:
 
     def poll_until(self, done):
         """Polls until done is set and nothing is left."""
-        with self.connection as client:
+        with self.server.connection() as client:
             while True:
                 last = done.is_set()
                 if not self.poll(client) and last:
                     return self
 
+    def read_all(self):
+        done = threading.Event()
+        done.set()
+        return self.poll_until(done)
 
-def read_all(server):
-    done = threading.Event()
-    done.set()
-    return Reader(server).poll_until(done)
 
-
-def assert_each_once_in_order(events, n, seed, workers=WORKERS):
-    """All n events, with nothing between."""
-    assert [seq for seq, _ in events] == list(range(1, n + 1))
+def assert_each_once_in_order(events, first, n, seed, workers=WORKERS):
+    """All n events from seq first on, with nothing between."""
+    assert [seq for seq, _ in events] == list(range(first, first + n))
     due = {worker: quits_of(worker, seed) for worker in range(1, workers + 1)}
     for _, ids in events:
         assert ids == next(due[worker_of(ids)])
@@ -149,40 +150,54 @@ def worker_of(ids):
 # ---- over every network ----
 
 
+def run_and_read(openim, server, n, seed, workers=WORKERS, *more):
+    """In rounds that fit into the ring, so that each event is seen. Returns how many rounds."""
+    rounds = range(0, n, ROUND)
+    reader = Reader(server)
+    for begin in rounds:
+        size = min(ROUND, n - begin)
+        run = Run(openim, server, size, seed + begin, "-workers", workers, *more)
+        assert_all_taken(run.summary(), size)
+        first = reader.since + 1
+        reader.events = []
+        reader.read_all()
+        assert reader.missed == 0
+        assert_each_once_in_order(reader.events, first, size, seed + begin, workers)
+    return len(rounds)
+
+
 @pytest.mark.parametrize("net", ["user", "host", "tap", "packet"])
 def test_openim_loses_no_quit(openim, start, net):
-    server = start.on(net, "--ring", RING)
-    seed = 7
-    assert_all_taken(Run(openim, server, N, seed).summary(), N)
-    reader = read_all(server)
-    assert reader.missed == 0
-    assert_each_once_in_order(reader.events, N, seed)
+    server = start.on(net, *ring_of(RING))
+    rounds = run_and_read(openim, server, N, 7)
     counters = server.counters()
     assert (counters["callbacks"], counters["stored"], counters["refused"]) == (N, N, 0)
-    assert counters["connectionsAccepted"] < 10  # two of its own, kept; one more may lose a race
+    # Two of its own, kept, one more may lose a race; and ours that read.
+    assert counters["connectionsAccepted"] < 4 * rounds + 6
     assert counters["connectionsReset"] == 0
 
 
 @pytest.mark.parametrize("net", ["user", "host"])
 def test_openim_overwrites_the_oldest_and_missed_says_how_many(openim, start, net):
-    server = start.publish(net, "--ring", "4096")
-    n, seed = 2000, 11
+    server = start.on(net, *ring_of(SMALL_RING))
+    n, seed = 2000 if BOARD.is_process else 600, 11
     assert_all_taken(Run(openim, server, n, seed).summary(), n)
-    reader = read_all(server)
+    reader = Reader(server).read_all()
     ring = server.status()["ring"]
-    assert reader.missed == ring["overwritten"] > 0
+    assert reader.missed == ring["firstSeq"] - 1 - server.seq0 > 0
     assert len(reader.events) == ring["stored"] > 0
     assert len(reader.events) + reader.missed == n
-    assert [seq for seq, _ in reader.events] == list(range(n - ring["stored"] + 1, n + 1))
+    newest = server.seq0 + n
+    assert [seq for seq, _ in reader.events] == list(range(ring["firstSeq"], newest + 1))
     sent = {worker: set(itertools.islice(quits_of(worker, seed), n)) for worker in (1, 2)}
     assert all(ids in sent[worker_of(ids)] for _, ids in reader.events)
 
 
-@pytest.mark.parametrize("ring", ["8192", RING], ids=["small", "large"])
+@pytest.mark.parametrize("ring", [SMALL_RING, RING], ids=["small", "large"])
 @pytest.mark.parametrize("net", ["user", "host", "tap"])
 def test_openim_and_pollers_do_not_disturb_each_other(openim, start, net, ring):
-    server = start.on(net, "--ring", ring)
-    n, seed = 4000, 13
+    server = start.on(net, *ring_of(ring))
+    n, seed = 4000 if BOARD.is_process else 1000, 13
     done = threading.Event()
     readers = [Reader(server) for _ in range(4)]
     failures = []
@@ -210,8 +225,9 @@ def test_openim_and_pollers_do_not_disturb_each_other(openim, start, net, ring):
 
 def test_openim_services_together_keep_their_connections(openim, start):
     """Eight services of two workers each, as many as OpenIM has: each a process of its own."""
-    server = start.publish("user", "--ring", RING)
-    services, n = 8, 500
+    server = start.on(BOARD.usual_net, *ring_of(RING))
+    services = 8
+    n = min(500, ROUND // services)
     runs = [Run(openim, server, n, seed) for seed in range(services)]
     try:
         for run in runs:
@@ -219,15 +235,19 @@ def test_openim_services_together_keep_their_connections(openim, start):
     finally:
         for run in runs:
             run.end()
-    events = read_all(server).events
+    events = Reader(server).read_all().events
     assert len(events) == services * n
     assert len(set(events)) == services * n
-    assert server.counters()["connectionsDropped"] == 0
+    if services * WORKERS + 1 < CONNS_MAX - BOARD.limit("CONNS_SPARE"):
+        assert server.counters()["connectionsDropped"] == 0
 
 
-def test_openim_with_more_workers_than_slots_loses_no_quit(openim, start):
-    """Then replies announce the close, and the client connects anew."""
-    server = start.publish("host", "--ring", RING)
-    n, seed, workers = 4000, 17, 60
-    assert_all_taken(Run(openim, server, n, seed, workers).summary(), n)
-    assert_each_once_in_order(read_all(server).events, n, seed, workers)
+@pytest.mark.parametrize("how", [[], ["-apart"]], ids=["one-client", "clients"])
+@pytest.mark.parametrize("net", ["user", "host", "tap"])
+def test_openim_with_three_times_more_workers_than_slots_loses_no_quit(openim, start, net, how):
+    """Replies then announce the close, and the client connects anew. Together, workers keep two
+    connections, as OpenIM does; apart, each keeps its own."""
+    server = start.on(net, *ring_of(RING))
+    workers = 3 * CONNS_MAX
+    patience = ["-timeout", f"{server.patience_s}s"]
+    run_and_read(openim, server, 10 * workers, 17, workers, *how, *patience)

@@ -307,7 +307,7 @@ def test_head_has_the_head_of_get(server, target):
         for method in ("GET", "HEAD", "GET"):
             raw.send(f"{method} {target} HTTP/1.1\r\nHost: q\r\n\r\n".encode())
             reply = raw.reply(head_only=method == "HEAD")
-            reply.headers.pop("date")
+            reply.headers.pop("date", None)  # a board may have no clock
             heads.append((reply.status, reply.headers))
             assert (reply.body == b"") == (method == "HEAD")
     assert heads[1] == heads[0]
@@ -343,12 +343,12 @@ def test_status_pipeline_is_answered_in_order(server):
 # ---- under pressure ----
 
 
-# Each byte of it takes six in the document, which is so larger than all buffers on its way: where
-# the ring is small, than those of a board on a TAP device.
+# Each byte of it takes six in the document, which is so larger than all buffers on its way. But
+# QEMU's user network takes much of it by itself, and does not tell a board that a reader is gone.
 LONG_GROUP = "\x01" * ID_MAX
 LONG_RING = min((2 << 20) if BOARD.is_process else (512 << 10), RING_MAX)
 LONG_N = LONG_RING // 300
-SLOW_NETS = ["user", "host", "tap"] if LONG_RING > 128 << 10 else ["tap"]
+SLOW_NETS = ["user", "host", "tap"] if BOARD.is_process else ["host", "tap"]
 
 PROMPT_S = 2 if BOARD.is_process else CALLER_TIMEOUT_S
 
@@ -425,7 +425,7 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-@pytest.mark.parametrize("net", ["user", "host", "tap"])
+@pytest.mark.parametrize("net", SLOW_NETS)
 def test_server_sleeps_while_all_wait(start, net):
     """Whatever its connections are waiting for. Of a board, its emulator's time counts."""
     server = start.on(net, *ring_of(LONG_RING))
@@ -487,7 +487,7 @@ def test_pollers_at_once_see_each_event_once_or_count_it(start, net, ring):
         assert ring == SMALL_RING or missed == 0
 
 
-@pytest.mark.parametrize("net", ["user", "host"])
+@pytest.mark.parametrize("net", ["user", "host", "tap"])
 def test_callback_is_served_beside_more_idle_connections_than_slots(start, net):
     server = start.on(net)
     idle = []
@@ -496,7 +496,7 @@ def test_callback_is_served_beside_more_idle_connections_than_slots(start, net):
             idle.append(server.begin_connect())
         begin = time.monotonic()
         assert server.quit("G", "U").body == HANDLED
-        assert time.monotonic() - begin < CALLER_TIMEOUT_S
+        assert time.monotonic() - begin < server.patience_s
     finally:
         for sock in idle:
             sock.close()
@@ -505,7 +505,7 @@ def test_callback_is_served_beside_more_idle_connections_than_slots(start, net):
     assert counters["connectionsDropped"] > 0
 
 
-@pytest.mark.parametrize("net", ["user", "host"])
+@pytest.mark.parametrize("net", ["user", "host", "tap"])
 def test_callers_keep_their_connections_when_slots_run_short(start, net):
     """Replies announce the close; nobody who has sent callbacks is cut off without a word."""
     server = start.on(net)
@@ -531,7 +531,7 @@ def test_callers_keep_their_connections_when_slots_run_short(start, net):
             caller.close()
 
 
-@pytest.mark.parametrize("net", ["user", "host"])
+@pytest.mark.parametrize("net", ["user", "host", "tap"])
 def test_callers_stay_when_new_connections_find_no_slot(start, net):
     """A caller may write its next callback at any time, and would not send it again."""
     server = start.on(net)
@@ -552,7 +552,7 @@ def test_callers_stay_when_new_connections_find_no_slot(start, net):
     assert server.counters()["stored"] == 2 * len(callers)
 
 
-@pytest.mark.parametrize("net", ["user", "host"])
+@pytest.mark.parametrize("net", ["user", "host", "tap"])
 def test_pollers_idle_in_every_slot_make_room(start, net):
     server = start.on(net)
     pollers = [server.raw() for _ in range(CONNS_MAX)]
@@ -562,7 +562,7 @@ def test_pollers_idle_in_every_slot_make_room(start, net):
             assert poller.reply().body == b"ok\n"
         begin = time.monotonic()
         assert server.quit("G", "U").body == HANDLED
-        assert time.monotonic() - begin < CALLER_TIMEOUT_S
+        assert time.monotonic() - begin < server.patience_s
     finally:
         for poller in pollers:
             poller.close()

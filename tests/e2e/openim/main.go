@@ -20,7 +20,6 @@ import (
 const (
 	command   = "callbackAfterQuitGroupCommand"
 	queueSize = 100
-	timeout   = 5 * time.Second
 	idMax     = 255
 	errorsMax = 10 // told in the summary
 )
@@ -90,11 +89,20 @@ func makeID(kind byte, worker, counter int, r *random) string {
 // ---- one request ----
 
 type caller struct {
-	client *http.Client
-	url    string
+	url     string
+	timeout time.Duration // of each request
 
 	mutex sync.Mutex
 	sum   summary
+}
+
+func (c *caller) newClient() *http.Client {
+	dialer := &net.Dialer{Timeout: c.timeout, KeepAlive: 15 * time.Second}
+	return &http.Client{Transport: &http.Transport{
+		DialContext:         dialer.DialContext,
+		MaxIdleConns:        100,
+		MaxIdleConnsPerHost: 2,
+	}}
 }
 
 func (c *caller) traced(ctx context.Context) context.Context {
@@ -109,8 +117,8 @@ func (c *caller) traced(ctx context.Context) context.Context {
 	})
 }
 
-func (c *caller) post(event quit, operationID string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+func (c *caller) post(client *http.Client, event quit, operationID string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
 	defer cancel()
 
 	var body bytes.Buffer
@@ -124,7 +132,7 @@ func (c *caller) post(event quit, operationID string) error {
 	request.Header.Set("Content-Type", "application/json; charset=utf-8")
 	request.Header.Set("operationID", operationID)
 
-	response, err := c.client.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return err
 	}
@@ -168,7 +176,7 @@ func (c *caller) count(err error, took time.Duration) {
 
 // ---- all of them ----
 
-func (c *caller) work(worker int, seed uint64, queue <-chan struct{}) {
+func (c *caller) work(client *http.Client, worker int, seed uint64, queue <-chan struct{}) {
 	r := random(seed<<8 + uint64(worker))
 	counter := 0
 	for range queue {
@@ -179,7 +187,7 @@ func (c *caller) work(worker int, seed uint64, queue <-chan struct{}) {
 			UserID:          makeID('u', worker, counter, &r),
 		}
 		begin := time.Now()
-		err := c.post(event, fmt.Sprintf("op-%d-%d", worker, counter))
+		err := c.post(client, event, fmt.Sprintf("op-%d-%d", worker, counter))
 		c.count(err, time.Since(begin))
 	}
 }
@@ -189,24 +197,26 @@ func main() {
 	n := flag.Int("n", 10000, "events")
 	workers := flag.Int("workers", 2, "requests at once")
 	seed := flag.Uint64("seed", 1, "of the IDs")
+	apart := flag.Bool("apart", false, "each worker is a client of its own")
+	timeout := flag.Duration("timeout", 5*time.Second, "of each request")
 	flag.Parse()
 
-	c := &caller{url: *base + "/" + command, client: &http.Client{Transport: &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: timeout, KeepAlive: 15 * time.Second}).DialContext,
-		MaxIdleConns:        100,
-		MaxIdleConnsPerHost: 2,
-	}}}
+	c := &caller{url: *base + "/" + command, timeout: *timeout}
+	client := c.newClient()
 	c.sum.Errors = []string{}
 
 	queue := make(chan struct{}, queueSize)
 	var done sync.WaitGroup
 	begin := time.Now()
 	for worker := 1; worker <= *workers; worker++ {
+		if *apart {
+			client = c.newClient()
+		}
 		done.Add(1)
-		go func(worker int) {
+		go func(worker int, client *http.Client) {
 			defer done.Done()
-			c.work(worker, *seed, queue)
-		}(worker)
+			c.work(client, worker, *seed, queue)
+		}(worker, client)
 	}
 	for i := 0; i < *n; i++ {
 		queue <- struct{}{}
