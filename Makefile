@@ -288,6 +288,14 @@ check-size: ## what the README says of sizes
 	@for board in $(SIZE_BOARDS); do $(MAKE) -s $(PARALLEL) BOARD=$$board || exit; done
 	@$(PYTHON) tests/check/size.py --readme $(SIZE_BOARDS:%=build/%/quitring)
 
+.PHONY: bench
+bench: all ## what a request costs: instructions, with BOARD=mps2-an385 or mps2-an511
+ifeq ($(BOARD_BENCH),)
+	@echo 'quitring: make bench takes BOARD=mps2-an385 or mps2-an511' >&2; exit 1
+else
+	@$(BOARD_BENCH)
+endif
+
 .PHONY: format
 format: ## writes our C files anew with clang-format
 	@tests/check/format.sh --write

@@ -4,6 +4,8 @@
 
 #define TICKS_PER_MS (QR_CLOCK_HZ / 1000u)
 
+uint32_t qr_clock_slept_ticks;
+
 static uint64_t uptime_ms;
 static uint32_t uptime_ticks; /* timer 0 when uptime_ms became what it is */
 
@@ -40,7 +42,9 @@ void qr_clock_sleep(uint32_t timeout_ms)
     QR_TIMER1->reload = timeout_ms * TICKS_PER_MS;
     QR_TIMER1->value = timeout_ms * TICKS_PER_MS;
     QR_TIMER1->ctrl = QR_TIMER_ENABLE | QR_TIMER_INTERRUPTS;
+    uint32_t begin = qr_clock_ticks();
     __asm__ volatile("dsb\n wfi" ::: "memory");
+    qr_clock_slept_ticks += begin - qr_clock_ticks();
     QR_TIMER1->ctrl = 0;
     QR_TIMER1->interrupt = 1;
     qr_irq_clear(QR_TIMER1_IRQ);

@@ -21,6 +21,9 @@ uint64_t qr_clock_ms(void);
 /* Counts down, QR_CLOCK_HZ a second, and goes round. */
 uint32_t qr_clock_ticks(void);
 
+/* How many of them were slept; goes round, too. `make bench` reads it through the debugger. */
+extern uint32_t qr_clock_slept_ticks;
+
 /* Sleeps until an enabled interrupt is pending, or timeout_ms (at most QR_SLEEP_MAX_MS) are over.
  */
 void qr_clock_sleep(uint32_t timeout_ms);

@@ -9,4 +9,5 @@ BOARD_LDFLAGS := -nostartfiles -L boards/mps2 -T boards/$(BOARD)/memory.ld \
 	-Wl,--orphan-handling=error,-Map=build/$(BOARD)/quitring.map
 BOARD_WITHOUT := port/net_kernel.c
 BOARD_RUN = boards/mps2/run $(BOARD) $(ARGS)
+BOARD_BENCH = $(PYTHON) tests/bench/icount.py $(BOARD)
 BOARD_NEEDS := gcc-arm-none-eabi picolibc-arm-none-eabi qemu-system-arm
