@@ -47,6 +47,7 @@ __attribute__((used)) void qr_prepare(void)
     protect();
     QR_SCB->ccr |= QR_CCR_DIV_0_TRP;
     qr_clock_start();
+    qr_watchdog_feed();
     qr_console_start();
 }
 
