@@ -422,6 +422,7 @@ class Server(Program):
         self.arguments = arguments
         self.namespace = namespace
         self.clients = namespace if clients is None else clients
+        self.interface = None  # a board's TAP device
         self.stopped = False
         self.host, self.port = None, None
         self.seq0 = 0  # the newest event before the test
@@ -565,6 +566,7 @@ class Machine(Server):
         command, environment = BOARD.command(arguments, publish, netdev)
         Program.__init__(self, command, namespace, console=True, **environment)
         self.begin(arguments, namespace, None)
+        self.interface = tap
         self.net = net
         self.publish = publish
 
@@ -828,7 +830,7 @@ def no_trouble(shared_boards):
 
 def pytest_configure(config):
     config.addinivalue_line(
-        "markers", "linux_process: is about the Linux program and not about what it serves"
+        "markers", "not_on_boards: is about the Linux program, or about none that runs"
     )
 
 
@@ -839,7 +841,7 @@ def is_ours(item):
     given = item.callspec.params if hasattr(item, "callspec") else {}
     net = given.get("net", given.get("server", BOARD.usual_net))
     sanitized = given.get("binary") in ("asan", QUITRING_ASAN)
-    return net in BOARD.nets and not sanitized and not item.get_closest_marker("linux_process")
+    return net in BOARD.nets and not sanitized and not item.get_closest_marker("not_on_boards")
 
 
 def pytest_collection_modifyitems(config, items):

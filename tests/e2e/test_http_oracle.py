@@ -7,6 +7,10 @@ import re
 import subprocess
 from collections import Counter
 
+import pytest
+
+pytestmark = pytest.mark.not_on_boards
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 DRIVER = os.environ.get("QUITRING_HTTP_DRIVER", os.path.join(ROOT, "build/unit/http_driver"))

@@ -15,6 +15,10 @@ import subprocess
 
 import pytest
 
+import pytest
+
+pytestmark = pytest.mark.not_on_boards
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DRIVER = os.environ.get("QUITRING_JSON_DRIVER", str(ROOT / "build/unit/json_driver"))
 SEED = 8259

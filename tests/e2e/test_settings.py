@@ -22,6 +22,8 @@ from conftest import (
     quit_request,
 )
 
+pytestmark = pytest.mark.not_on_boards
+
 NOBODY = 65534
 
 
