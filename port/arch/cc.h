@@ -23,6 +23,9 @@ _Noreturn void qr_port_assert_failed(const char *what);
 #define LWIP_PLATFORM_ASSERT(what) qr_port_assert_failed(what)
 #define LWIP_PLATFORM_DIAG(text)
 
+#include "checksum.h"
+#define LWIP_CHKSUM qr_checksum
+
 uint32_t qr_port_random(void);
 #define LWIP_RAND() qr_port_random()
 

@@ -1216,7 +1216,8 @@ static const char *user_of(const char *request)
     return at == NULL ? NULL : at + strlen("\"userID\":\"");
 }
 
-/* How many actors of a script got their reply to its i-th request, and how many sent it at least. */
+/* How many actors of a script got their reply to its i-th request, and how many sent it at least.
+ */
 static void count_actors(const char *const *script, size_t i, unsigned *answered, unsigned *sent)
 {
     *answered = *sent = 0;
