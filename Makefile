@@ -305,7 +305,7 @@ install: build/$(NAME)/quitring ## copies the program to $(DESTDIR)$(PREFIX)/bin
 	install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/quitring
 
 .PHONY: clean distclean
-clean: ## removes what was built, but not lwIP's source
-	@rm -rf $(filter-out build/lwip,$(wildcard build/*))
+clean: ## removes what was built, but not what was fetched
+	@rm -rf $(filter-out build/lwip build/cmocka build/kernel-%,$(wildcard build/*))
 distclean: ## removes build/
 	@rm -rf build

@@ -24,8 +24,9 @@ def run(path, flags):
             ours = finding.group(1).split("/")[0] in report.ROOMS
         if ours:
             lines.append(line)
-    if done.returncode and not done.stdout:
-        lines = [f"{path}:0:0: error: clang-tidy ended with {done.returncode}", done.stderr]
+    if done.returncode and not lines:  # it did not come to look
+        lines = [f"{path}:0:0: error: clang-tidy ended with {done.returncode}"]
+        lines += (done.stdout + done.stderr).splitlines()
     return lines
 
 
