@@ -20,37 +20,29 @@ static_assert(QR_JSON_TOKENS_MAX >= 1 && QR_JSON_TOKENS_MAX <= INT16_MAX, "qr_js
 
 /* The text that was read last. No tokens: none was, or it was refused. */
 static const char *read_text;
+static bool read_escapes; /* a string in it has an escape */
 static jsmntok_t tokens[QR_JSON_TOKENS_MAX];
 static int tokens_len;
 
 /* ---- the check ----
  *
- *   expected      what comes, white space aside    expected then
- *   VALUE         a scalar                         AFTER_VALUE
- *                 [   {                            FIRST_ITEM   FIRST_NAME
- *   FIRST_ITEM    ]                                AFTER_VALUE
- *                 as VALUE                         as VALUE
- *   FIRST_NAME    }                                AFTER_VALUE
- *                 as NAME                          as NAME
- *   NAME          a string                         COLON
- *   COLON         :                                VALUE
- *   AFTER_VALUE   ,                                VALUE in an array, NAME in an object
- *                 ]   } (which one was opened)     AFTER_VALUE
- *   END           the end of the text
+ *   text    a value, then items until no array and no object is open
+ *   value   a scalar; or [ or {, which opens one
+ *   item    of the innermost that is open: ] or }, which closes it; or, behind a comma unless it is
+ *           the first, a value, in an object behind a name and a colon
  *
- * END takes AFTER_VALUE's place where no array and no object is open. Which of the open ones are
- * objects stands in a word, one bit each: nesting takes no recursion.
+ * White space may stand before each. Which of the open ones are objects stands in a word, one bit
+ * each: nesting takes no recursion.
  */
-enum expect { VALUE, FIRST_ITEM, FIRST_NAME, NAME, COLON, AFTER_VALUE, END };
-
 struct check {
     const char *text;
     size_t len;
     size_t pos;
-    enum expect expect;
-    uint32_t objects; /* bit n: what is open at depth n + 1 is an object, not an array */
-    unsigned depth;
-    int tokens; /* as jsmn counts: each value and each name is one */
+    unsigned depth;   /* arrays and objects that are open */
+    uint32_t objects; /* a bit for each of them, the innermost the lowest: it is an object */
+    bool first;       /* nothing has come in the innermost one */
+    bool escapes;     /* a string has an escape */
+    int tokens;       /* as jsmn counts: each value and each name is one */
     struct qr_fault *fault;
 };
 
@@ -68,11 +60,31 @@ static int refuse_here(const struct check *check)
     return refuse(check, at_end ? QR_ERR_JSON_TRUNCATED : QR_ERR_JSON_SYNTAX, check->pos);
 }
 
-/* The byte that is `ahead` bytes behind pos; 0 past the end. Only for asking whether it is a byte
- * that is not 0. */
-static uint8_t peek(const struct check *check, size_t ahead)
+static int count_token(struct check *check)
 {
-    return ahead < check->len - check->pos ? (uint8_t)check->text[check->pos + ahead] : 0;
+    if (check->tokens == QR_JSON_TOKENS_MAX) {
+        return qr_fault_limit(check->fault, QR_ERR_JSON_TOKENS, "content", QR_JSON_TOKENS_MAX);
+    }
+    check->tokens++;
+    return 0;
+}
+
+/* The byte at pos; 0 past the end. Only for asking whether it is a byte that is not 0. */
+static uint8_t peek(const struct check *check)
+{
+    return check->pos < check->len ? (uint8_t)check->text[check->pos] : 0;
+}
+
+/* The same behind white space (RFC 8259 section 2). */
+static uint8_t peek_behind_space(struct check *check)
+{
+    uint8_t byte = peek(check);
+
+    while (byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r') {
+        check->pos++;
+        byte = peek(check);
+    }
+    return byte;
 }
 
 static bool is_digit(uint8_t byte)
@@ -92,66 +104,27 @@ static int hex_value(uint8_t byte)
     return byte >= 'A' && byte <= 'F' ? byte - 'A' + 10 : -1;
 }
 
-static int count_token(struct check *check)
-{
-    if (check->tokens == QR_JSON_TOKENS_MAX) {
-        return qr_fault_limit(check->fault, QR_ERR_JSON_TOKENS, "content", QR_JSON_TOKENS_MAX);
-    }
-    check->tokens++;
-    return 0;
-}
-
-static void value_done(struct check *check)
-{
-    check->expect = check->depth == 0 ? END : AFTER_VALUE;
-}
-
-static bool in_object(const struct check *check)
-{
-    return (check->objects >> (check->depth - 1) & 1) != 0;
-}
-
-static int open_nested(struct check *check, bool object)
-{
-    if (check->depth == QR_JSON_DEPTH_MAX) {
-        return qr_fault_limit(check->fault, QR_ERR_JSON_DEPTH, "content", QR_JSON_DEPTH_MAX);
-    }
-    uint32_t bit = (uint32_t)1 << check->depth;
-    check->objects = object ? check->objects | bit : check->objects & ~bit;
-    check->depth++;
-    check->pos++;
-    check->expect = object ? FIRST_NAME : FIRST_ITEM;
-    return 0;
-}
-
-static int close_nested(struct check *check)
-{
-    check->pos++;
-    check->depth--;
-    value_done(check);
-    return 0;
-}
-
 /* true, false, null */
 static int check_word(struct check *check, const char *word)
 {
-    for (; *word != '\0'; word++) {
-        if (peek(check, 0) != (uint8_t)*word) {
+    int err = count_token(check);
+
+    for (; err == 0 && *word != '\0'; word++) {
+        if (peek(check) != (uint8_t)*word) {
             return refuse_here(check);
         }
         check->pos++;
     }
-    value_done(check);
-    return 0;
+    return err;
 }
 
 /* One digit or more. */
 static int check_digits(struct check *check)
 {
-    if (!is_digit(peek(check, 0))) {
+    if (!is_digit(peek(check))) {
         return refuse_here(check);
     }
-    while (is_digit(peek(check, 0))) {
+    while (is_digit(peek(check))) {
         check->pos++;
     }
     return 0;
@@ -159,7 +132,7 @@ static int check_digits(struct check *check)
 
 static int check_fraction(struct check *check)
 {
-    if (peek(check, 0) != '.') {
+    if (peek(check) != '.') {
         return 0;
     }
     check->pos++;
@@ -168,77 +141,56 @@ static int check_fraction(struct check *check)
 
 static int check_exponent(struct check *check)
 {
-    if (peek(check, 0) != 'e' && peek(check, 0) != 'E') {
+    if (peek(check) != 'e' && peek(check) != 'E') {
         return 0;
     }
     check->pos++;
-    if (peek(check, 0) == '+' || peek(check, 0) == '-') {
+    if (peek(check) == '+' || peek(check) == '-') {
         check->pos++;
     }
     return check_digits(check);
 }
 
-/* RFC 8259 section 6. A digit behind a leading zero is left to whoever looks at what follows a
- * value, as any other byte that does not belong there. */
+/* RFC 8259 section 6, or no value at all. A digit behind a leading zero is left to whoever looks at
+ * what follows a value, as any other byte that does not belong there. */
 static int check_number(struct check *check)
 {
-    int err = 0;
-
-    if (peek(check, 0) == '-') {
+    if (peek(check) != '-' && !is_digit(peek(check))) {
+        return refuse_here(check);
+    }
+    int err = count_token(check);
+    if (err == 0 && peek(check) == '-') {
         check->pos++;
     }
-    if (peek(check, 0) == '0') {
+    if (err == 0 && peek(check) == '0') {
         check->pos++;
-    } else {
+    } else if (err == 0) {
         err = check_digits(check);
     }
     if (err == 0) {
         err = check_fraction(check);
     }
-    if (err == 0) {
-        err = check_exponent(check);
-    }
-    if (err == 0) {
-        value_done(check);
-    }
-    return err;
+    return err == 0 ? check_exponent(check) : err;
 }
 
-static bool is_escape_letter(uint8_t byte)
-{
-    return byte != 0 && strchr("\"\\/bfnrt", byte) != NULL;
-}
-
-/* Whether what is there of an escape, from its backslash on, can be one (RFC 8259 section 7). */
-static bool begins_escape(const struct check *check, size_t left)
-{
-    if (left < 2) {
-        return true;
-    }
-    if (peek(check, 1) != 'u') {
-        return is_escape_letter(peek(check, 1));
-    }
-    for (size_t i = 2; i < 6 && i < left; i++) {
-        if (hex_value(peek(check, i)) < 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* At a backslash. */
+/* At a backslash (RFC 8259 section 7). */
 static int check_escape(struct check *check)
 {
-    size_t left = check->len - check->pos;
-    size_t escape_len = peek(check, 1) == 'u' ? 6 : 2;
+    size_t start = check->pos;
 
-    if (!begins_escape(check, left)) {
-        return refuse(check, QR_ERR_JSON_ESCAPE, check->pos);
+    check->escapes = true;
+    check->pos++;
+    int digits = peek(check) == 'u' ? 4 : 0;
+    bool allowed = peek(check) != 0 && strchr("\"\\/bfnrtu", peek(check)) != NULL;
+    for (; allowed && digits > 0; digits--) {
+        check->pos++;
+        allowed = hex_value(peek(check)) >= 0;
     }
-    if (left < escape_len) {
-        return refuse(check, QR_ERR_JSON_TRUNCATED, check->len);
+    if (!allowed) {
+        bool at_end = check->pos == check->len;
+        return at_end ? refuse_here(check) : refuse(check, QR_ERR_JSON_ESCAPE, start);
     }
-    check->pos += escape_len;
+    check->pos++;
     return 0;
 }
 
@@ -257,58 +209,86 @@ static bool begins_char(const char *s, size_t len)
     return qr_utf8_char(low, sizeof low) > len || qr_utf8_char(high, sizeof high) > len;
 }
 
-/* A character that needs no escape. */
+/* At a byte of a string that is not plain, or at the end of the text. */
 static int check_char(struct check *check)
 {
     const char *s = check->text + check->pos;
     size_t left = check->len - check->pos;
 
+    if (left == 0) {
+        return refuse_here(check);
+    }
+    if (*s == '\\') {
+        return check_escape(check);
+    }
     if ((uint8_t)*s < 0x20) {
         return refuse(check, QR_ERR_JSON_CONTROL, check->pos);
     }
     size_t char_len = qr_utf8_char(s, left);
-    if (char_len == 0 && begins_char(s, left)) {
-        return refuse(check, QR_ERR_JSON_TRUNCATED, check->len);
-    }
     if (char_len == 0) {
-        return refuse(check, QR_ERR_JSON_UTF8, check->pos);
+        return begins_char(s, left) ? refuse(check, QR_ERR_JSON_TRUNCATED, check->len)
+                                    : refuse(check, QR_ERR_JSON_UTF8, check->pos);
     }
     check->pos += char_len;
     return 0;
 }
 
+/* 1: an ASCII character that stands for itself in a string, which is all but controls, quote and
+ * backslash. Nearly every byte of a text is one; looking it up is the quickest way to tell. */
+static const uint8_t plain[256] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* 0x00 */
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* 0x10 */
+    1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x20 */
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x30 */
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x40 */
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, /* 0x50 */
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x60 */
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x70 */
+};
+
+static void skip_plain(struct check *check)
+{
+    const char *s = check->text + check->pos;
+    const char *end = check->text + check->len;
+
+    while (s < end && plain[(uint8_t)*s]) {
+        s++;
+    }
+    check->pos = (size_t)(s - check->text);
+}
+
 /* At the opening quote. */
 static int check_string(struct check *check)
 {
-    int err = 0;
+    int err = count_token(check);
 
     check->pos++;
-    while (err == 0 && check->pos < check->len && check->text[check->pos] != '"') {
-        err = check->text[check->pos] == '\\' ? check_escape(check) : check_char(check);
-    }
-    if (err != 0) {
-        return err;
-    }
-    if (check->pos == check->len) {
-        return refuse_here(check);
+    skip_plain(check);
+    while (err == 0 && peek(check) != '"') {
+        err = check_char(check);
+        skip_plain(check);
     }
     check->pos++;
-    value_done(check);
-    return 0;
+    return err;
+}
+
+static int open_nested(struct check *check, bool object)
+{
+    int err = count_token(check);
+
+    if (err == 0 && check->depth == QR_JSON_DEPTH_MAX) {
+        err = qr_fault_limit(check->fault, QR_ERR_JSON_DEPTH, "content", QR_JSON_DEPTH_MAX);
+    }
+    check->pos++;
+    check->depth++;
+    check->objects = check->objects << 1 | object;
+    check->first = true;
+    return err;
 }
 
 static int check_value(struct check *check)
 {
-    uint8_t byte = peek(check, 0);
-
-    if (byte == 0 || (strchr("{[\"tfn-", byte) == NULL && !is_digit(byte))) {
-        return refuse_here(check);
-    }
-    int err = count_token(check);
-    if (err != 0) {
-        return err;
-    }
-    switch (byte) {
+    switch (peek_behind_space(check)) {
     case '{': return open_nested(check, true);
     case '[': return open_nested(check, false);
     case '"': return check_string(check);
@@ -319,106 +299,76 @@ static int check_value(struct check *check)
     }
 }
 
+/* With its colon. */
 static int check_name(struct check *check)
 {
-    if (peek(check, 0) != '"') {
+    if (peek_behind_space(check) != '"') {
         return refuse_here(check);
     }
-    int err = count_token(check);
-    if (err == 0) {
-        err = check_string(check);
+    int err = check_string(check);
+    if (err == 0 && peek_behind_space(check) != ':') {
+        err = refuse_here(check);
     }
-    check->expect = COLON;
+    check->pos++;
     return err;
 }
 
-static int check_colon(struct check *check)
+static int check_item(struct check *check)
 {
-    if (peek(check, 0) != ':') {
+    bool object = (check->objects & 1) != 0;
+    bool first = check->first;
+    uint8_t byte = peek_behind_space(check);
+
+    check->first = false;
+    if (byte == (object ? '}' : ']')) {
+        check->pos++;
+        check->depth--;
+        check->objects >>= 1;
+        return 0;
+    }
+    if (!first && byte != ',') {
         return refuse_here(check);
     }
-    check->pos++;
-    check->expect = VALUE;
-    return 0;
-}
-
-static int check_after_value(struct check *check)
-{
-    bool object = in_object(check);
-
-    if (peek(check, 0) == (object ? '}' : ']')) {
-        return close_nested(check);
-    }
-    if (peek(check, 0) != ',') {
-        return refuse_here(check);
-    }
-    check->pos++;
-    check->expect = object ? NAME : VALUE;
-    return 0;
-}
-
-static int check_next(struct check *check)
-{
-    switch (check->expect) {
-    case FIRST_ITEM: return peek(check, 0) == ']' ? close_nested(check) : check_value(check);
-    case FIRST_NAME: return peek(check, 0) == '}' ? close_nested(check) : check_name(check);
-    case NAME: return check_name(check);
-    case COLON: return check_colon(check);
-    case AFTER_VALUE: return check_after_value(check);
-    case END: return refuse_here(check);
-    case VALUE: break;
-    }
-    return check_value(check);
-}
-
-/* RFC 8259 section 2 */
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static size_t skip_space(const char *text, size_t len, size_t pos)
-{
-    while (pos < len && is_space(text[pos])) {
-        pos++;
-    }
-    return pos;
+    check->pos += !first;
+    int err = object ? check_name(check) : 0;
+    return err == 0 ? check_value(check) : err;
 }
 
 static int check_text(struct check *check)
 {
-    for (;;) {
-        check->pos = skip_space(check->text, check->len, check->pos);
-        if (check->pos == check->len && check->expect == END) {
-            return 0;
-        }
-        int err = check_next(check);
-        if (err != 0) {
-            return err;
-        }
+    int err = check_value(check);
+
+    while (err == 0 && check->depth > 0) {
+        err = check_item(check);
     }
+    if (err != 0) {
+        return err;
+    }
+    (void)peek_behind_space(check);
+    return check->pos == check->len ? 0 : refuse_here(check);
 }
 
 /* ---- tokens ---- */
 
-/* Returns the number of tokens, or what jsmn says. Strict jsmn wants something behind a number or
- * word, so it does not take one that is the whole text: that one gets its token here. */
+/* Returns the number of tokens, or what jsmn says. */
 static int tokenize(const char *text, size_t len)
 {
-    size_t start = skip_space(text, len, 0);
     jsmn_parser parser;
 
-    if (strchr("{[\"", text[start]) == NULL) {
-        tokens[0] = (jsmntok_t){.type = JSMN_PRIMITIVE, .start = (int)start, .end = (int)len};
-        return 1;
-    }
     jsmn_init(&parser);
-    return jsmn_parse(&parser, text, len, tokens, QR_JSON_TOKENS_MAX);
+    int found = jsmn_parse(&parser, text, len, tokens, QR_JSON_TOKENS_MAX);
+    if (found == JSMN_ERROR_PART) {
+        /* Strict jsmn wants something behind a number or word, so it stays before one that is the
+         * whole text: that one gets its token here. */
+        tokens[0] = (jsmntok_t){.type = JSMN_PRIMITIVE, .start = (int)parser.pos, .end = (int)len};
+        found = 1;
+    }
+    return found;
 }
 
 int qr_json_read(const char *text, size_t len, struct qr_fault *fault)
 {
-    struct check check = {.text = text, .len = len, .expect = VALUE, .fault = fault};
+    struct check check = {.text = text, .len = len, .fault = fault};
 
     assert(len <= INT32_MAX);
     tokens_len = 0;
@@ -427,11 +377,11 @@ int qr_json_read(const char *text, size_t len, struct qr_fault *fault)
         return err;
     }
     int found = tokenize(text, len);
-    assert(found == check.tokens);
     if (found != check.tokens) {
         return refuse(&check, QR_ERR_JSON_SYNTAX, 0);
     }
     read_text = text;
+    read_escapes = check.escapes;
     tokens_len = found;
     return 0;
 }
@@ -476,12 +426,17 @@ struct span {
     const char *end;
 };
 
-static struct span span_of(qr_json_ref string)
+static struct span span_of(const jsmntok_t *string)
 {
-    const jsmntok_t *token = token_of(string);
+    return (struct span){read_text + string->start, read_text + string->end};
+}
+
+static const jsmntok_t *string_of(qr_json_ref value)
+{
+    const jsmntok_t *token = token_of(value);
 
     assert(token->type == JSMN_STRING);
-    return (struct span){read_text + token->start, read_text + token->end};
+    return token;
 }
 
 /* Whether a \u escape is next. */
@@ -491,7 +446,7 @@ static bool at_u_escape(const struct span *span)
 }
 
 /* Takes the \u escape that is next. */
-static uint32_t take_u_escape(struct span *span)
+static int32_t take_u_escape(struct span *span)
 {
     uint32_t unit = 0;
 
@@ -499,117 +454,130 @@ static uint32_t take_u_escape(struct span *span)
         unit = unit << 4 | (uint32_t)hex_value((uint8_t)span->at[i]);
     }
     span->at += 6;
-    return unit;
+    return (int32_t)unit;
 }
 
-/* Takes one \u escape, or two that are a surrogate pair (RFC 8259 section 7). Returns the bytes
- * written to out, or QR_ERR_JSON_SURROGATE. */
-static int decode_u_escape(struct span *span, char out[4])
+/* Takes one \u escape, or two that are a surrogate pair (RFC 8259 section 7). Returns the code
+ * point, or QR_ERR_JSON_SURROGATE. */
+static int32_t take_code_point(struct span *span)
 {
-    uint32_t unit = take_u_escape(span);
+    int32_t unit = take_u_escape(span);
 
     if (unit < 0xd800 || unit > 0xdfff) {
-        return (int)qr_utf8_encode(unit, out);
+        return unit;
     }
     if (unit > 0xdbff || !at_u_escape(span)) {
         return QR_ERR_JSON_SURROGATE;
     }
-    uint32_t low = take_u_escape(span);
+    int32_t low = take_u_escape(span);
     if (low < 0xdc00 || low > 0xdfff) {
         return QR_ERR_JSON_SURROGATE;
     }
-    return (int)qr_utf8_encode(0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00), out);
+    return 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
 }
 
-/* Takes a byte or an escape off the span. Returns the bytes written to out, or
- * QR_ERR_JSON_SURROGATE. */
-static int decode_next(struct span *span, char out[4])
+/* Takes an escape. Returns the code point, or QR_ERR_JSON_SURROGATE. */
+static int32_t take_escape(struct span *span)
 {
     static const char letters[] = "bfnrt";
     static const char controls[] = "\b\f\n\r\t";
 
     if (at_u_escape(span)) {
-        return decode_u_escape(span, out);
+        return take_code_point(span);
     }
-    if (*span->at == '\\') {
-        span->at++;
-        const char *letter = strchr(letters, *span->at);
-        out[0] = letter == NULL ? *span->at : controls[letter - letters];
-    } else {
-        out[0] = *span->at;
-    }
-    span->at++;
-    return 1;
+    const char *letter = strchr(letters, span->at[1]);
+    int32_t code_point = letter == NULL ? span->at[1] : controls[letter - letters];
+    span->at += 2;
+    return code_point;
 }
 
-int qr_json_string(qr_json_ref string, char *out, size_t cap)
+/* As qr_json_string(). */
+static int decode(struct span span, char *out, size_t cap)
 {
-    struct span span = span_of(string);
     size_t len = 0;
 
     while (span.at < span.end) {
-        char piece[4];
-        int piece_len = decode_next(&span, piece);
-        if (piece_len < 0) {
-            return piece_len;
+        char piece[4] = {*span.at};
+        size_t piece_len = 1;
+        if (*span.at == '\\') {
+            int32_t code_point = take_escape(&span);
+            if (code_point < 0) {
+                return code_point;
+            }
+            piece_len = qr_utf8_encode((uint32_t)code_point, piece);
+        } else {
+            span.at++;
         }
-        if ((size_t)piece_len > cap - len) {
+        if (piece_len > cap - len) {
             return QR_ERR_NO_SPACE;
         }
-        memcpy(out + len, piece, (size_t)piece_len);
-        len += (size_t)piece_len;
+        memcpy(out + len, piece, piece_len);
+        len += piece_len;
     }
     return (int)len;
 }
 
-/* ---- members ---- */
-
-/* A name with half a surrogate pair is none that can be asked for. */
-static bool name_equals(qr_json_ref string, const char *name)
+int qr_json_string(qr_json_ref string, char *out, size_t cap)
 {
-    struct span span = span_of(string);
-    size_t left = strlen(name);
+    struct span span = span_of(string_of(string));
+    size_t len = (size_t)(span.end - span.at);
 
-    while (span.at < span.end) {
-        char piece[4];
-        int piece_len = decode_next(&span, piece);
-        if (piece_len < 0 || (size_t)piece_len > left ||
-            memcmp(name, piece, (size_t)piece_len) != 0) {
-            return false;
-        }
-        name += piece_len;
-        left -= (size_t)piece_len;
+    if (read_escapes) {
+        return decode(span, out, cap);
     }
-    return left == 0;
+    if (len > cap) {
+        return QR_ERR_NO_SPACE;
+    }
+    memcpy(out, span.at, len);
+    return (int)len;
 }
 
-/* jsmn's tokens stand in the order of the text: the next one that is not inside this value. */
-static qr_json_ref next_sibling(qr_json_ref value)
+static bool equals(const jsmntok_t *string, const char *text, size_t len)
 {
-    int end = token_of(value)->end;
+    struct span span = span_of(string);
+    char decoded[QR_JSON_EQUALS_MAX];
+
+    if (read_escapes) {
+        int decoded_len = decode(span, decoded, sizeof decoded);
+        return decoded_len == (int)len && memcmp(decoded, text, len) == 0;
+    }
+    return (size_t)(span.end - span.at) == len && memcmp(span.at, text, len) == 0;
+}
+
+bool qr_json_equals(qr_json_ref string, const char *text, size_t len)
+{
+    assert(len <= QR_JSON_EQUALS_MAX);
+    return equals(string_of(string), text, len);
+}
+
+/* ---- members ---- */
+
+/* jsmn's tokens stand in the order of the text: the next one that is not inside this value. */
+static int next_sibling(int value)
+{
     int next = value + 1;
 
-    while (next < tokens_len && tokens[next].start < end) {
+    while (next < tokens_len && tokens[next].start < tokens[value].end) {
         next++;
     }
-    return (qr_json_ref)next;
+    return next;
 }
 
 qr_json_ref qr_json_member(qr_json_ref object, const char *name)
 {
-    qr_json_ref found = -1;
+    size_t name_len = strlen(name);
+    int found = -1;
 
     if (object < 0 || token_of(object)->type != JSMN_OBJECT) {
         return -1;
     }
-    int end = token_of(object)->end;
-    qr_json_ref at = (qr_json_ref)(object + 1);
-    while (at < tokens_len && tokens[at].start < end) {
-        qr_json_ref value = (qr_json_ref)(at + 1);
-        if (name_equals(at, name)) {
-            found = value;
+    assert(name_len <= QR_JSON_EQUALS_MAX);
+    int at = object + 1;
+    for (int left = tokens[object].size; left > 0; left--) {
+        if (equals(&tokens[at], name, name_len)) {
+            found = at + 1;
         }
-        at = next_sibling(value);
+        at = next_sibling(at + 1);
     }
-    return found;
+    return (qr_json_ref)found;
 }

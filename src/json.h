@@ -10,6 +10,7 @@
 #ifndef QR_JSON_H
 #define QR_JSON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,5 +51,11 @@ uint32_t qr_json_offset(qr_json_ref value);
 /* Decodes a string into the caller's buffer as UTF-8, not terminated. Returns the length;
  * QR_ERR_NO_SPACE where it is more than cap bytes; QR_ERR_JSON_SURROGATE. */
 int qr_json_string(qr_json_ref string, char *out, size_t cap);
+
+/* The most bytes that a string or a name is compared with. */
+#define QR_JSON_EQUALS_MAX 64
+
+/* Whether the string is, decoded, the len bytes at text. Half a surrogate pair equals nothing. */
+bool qr_json_equals(qr_json_ref string, const char *text, size_t len);
 
 #endif

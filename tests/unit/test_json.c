@@ -886,6 +886,53 @@ static void test_json_string_gives_member_as_sent(void **state)
     assert_memory_equal(out, "\xe2\x80\xa8", 3);
 }
 
+#define LETTERS_64 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl"
+
+static const struct {
+    const char *json;
+    const char *text;
+    size_t len;
+    bool equal;
+} comparisons[] = {
+    {"\"\"", TEXT(""), true},
+    {"\"\"", TEXT("a"), false},
+    {"\"a\"", TEXT(""), false},
+    {"\"abc\"", TEXT("abc"), true},
+    {"\"abc\"", TEXT("ab"), false},
+    {"\"abc\"", TEXT("abcd"), false},
+    {"\"abc\"", TEXT("abC"), false},
+    {"\"\xc3\xa9\"", TEXT("\xc3\xa9"), true},
+    {"\"\\u00e9\"", TEXT("\xc3\xa9"), true},
+    {"\"\\u0061b\\u0063\"", TEXT("abc"), true},
+    {"\"\\u0061b\\u0063\"", TEXT("ab"), false},
+    {"\"\\u0061b\\u0063\"", TEXT("abcd"), false},
+    {"\"a\\nb\"", TEXT("a\nb"), true},
+    {"\"a\\nb\"", TEXT("a\\nb"), false},
+    {"\"a\\\\nb\"", TEXT("a\\nb"), true},
+    {"\"a\\u0000\"", TEXT("a\0"), true},
+    {"\"a\\u0000\"", TEXT("a"), false},
+    {"\"\\ud800\"", TEXT("\xed\xa0\x80"), false},
+    {"\"a\\ud800\"", TEXT("a"), false},
+    {"\"" LETTERS_64 "\"", TEXT(LETTERS_64), true},
+    {"\"" LETTERS_64 "m\"", TEXT(LETTERS_64), false},
+    {"\"\\u0061" LETTERS_64 "\"", TEXT(LETTERS_64), false},
+    {"\"" LETTERS_64 "\\u0061\"", TEXT(LETTERS_64), false},
+};
+
+static void test_json_equals_compares_decoded(void **state)
+{
+    (void)state;
+    assert_int_equal(strlen(LETTERS_64), QR_JSON_EQUALS_MAX);
+    for (size_t i = 0; i < COUNT(comparisons); i++) {
+        memset(&fault, 0, sizeof fault);
+        assert_int_equal(qr_json_read(comparisons[i].json, strlen(comparisons[i].json), &fault), 0);
+        const char *text = guard_copy(comparisons[i].text, comparisons[i].len);
+        if (qr_json_equals(0, text, comparisons[i].len) != comparisons[i].equal) {
+            fail_msg("%s and %s", comparisons[i].json, comparisons[i].text);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -915,6 +962,7 @@ int main(void)
         cmocka_unit_test(test_json_string_refuses_half_a_surrogate_pair),
         cmocka_unit_test(test_json_string_pairs_surrogates_within_string_only),
         cmocka_unit_test(test_json_string_gives_member_as_sent),
+        cmocka_unit_test(test_json_equals_compares_decoded),
     };
 
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
