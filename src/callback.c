@@ -66,11 +66,6 @@ struct span {
     size_t len;
 };
 
-static bool same(struct span a, const char *text)
-{
-    return a.len == strlen(text) && memcmp(a.at, text, a.len) == 0;
-}
-
 static struct span last_segment(const char *path, size_t path_len)
 {
     size_t start = path_len;
@@ -91,19 +86,27 @@ static bool is_command(struct span name)
            memcmp(name.at + name.len - tail_len, tail, tail_len) == 0;
 }
 
+/* Whether the path's last segment is this name. */
+static bool ends_in(const char *path, size_t path_len, const char *name)
+{
+    size_t len = strlen(name);
+
+    return path_len > len && path[path_len - len - 1] == '/' &&
+           memcmp(path + path_len - len, name, len) == 0;
+}
+
 int qr_callback_command(const char *path, size_t path_len)
 {
-    struct span name = last_segment(path, path_len);
-
-    if (!is_command(name)) {
-        return QR_CALLBACK_NONE;
-    }
     /* OpenIM 3.5 and 3.6 call it by the second name. */
-    if (same(name, "callbackAfterQuitGroupCommand") || same(name, "callbackQuitGroupCommand")) {
+    if (ends_in(path, path_len, "callbackAfterQuitGroupCommand") ||
+        ends_in(path, path_len, "callbackQuitGroupCommand")) {
         return QR_CALLBACK_QUIT;
     }
+    if (!is_command(last_segment(path, path_len))) {
+        return QR_CALLBACK_NONE;
+    }
     for (int i = 0; i < QR_CALLBACK_NAMES; i++) {
-        if (same(name, qr_callback_names[i])) {
+        if (ends_in(path, path_len, qr_callback_names[i])) {
             return i;
         }
     }
@@ -151,21 +154,17 @@ static int read_id(const char *name, char *out, struct qr_fault *fault)
 /* callbackCommand need not be there; where it is, it says what the path says. */
 static int check_command(struct span path_command, struct qr_fault *fault)
 {
-    char command[64];
-    qr_json_ref value = qr_json_member(0, "callbackCommand");
-    int len;
+    static const char name[] = "callbackCommand";
+    qr_json_ref value = qr_json_member(0, name);
 
     if (value < 0) {
         return QR_OK;
     }
     if (qr_json_type(value) != QR_JSON_STRING) {
-        return qr_fault_at(fault, QR_ERR_FIELD_TYPE, "callbackCommand", qr_json_offset(value));
+        return qr_fault_at(fault, QR_ERR_FIELD_TYPE, name, qr_json_offset(value));
     }
-    len = qr_json_string(value, command, sizeof command);
-    if (len < 0 || (size_t)len != path_command.len ||
-        memcmp(command, path_command.at, path_command.len) != 0) {
-        return qr_fault_at(fault, QR_ERR_COMMAND_MISMATCH, "callbackCommand",
-                           qr_json_offset(value));
+    if (!qr_json_equals(value, path_command.at, path_command.len)) {
+        return qr_fault_at(fault, QR_ERR_COMMAND_MISMATCH, name, qr_json_offset(value));
     }
     return QR_OK;
 }
@@ -226,7 +225,7 @@ void qr_callback_reply(struct qr_out *out, const struct qr_fault *fault)
         "{\"actionCode\":0,\"errCode\":0,\"errMsg\":\"\",\"errDlt\":\"\",\"nextCode\":0}";
 
     if (fault == NULL) {
-        qr_out_text(out, handled);
+        qr_out_bytes(out, handled, sizeof handled - 1);
         return;
     }
     qr_out_text(out, "{\"actionCode\":1,\"errCode\":");
