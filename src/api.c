@@ -193,12 +193,14 @@ static void handle(void *ctx, const struct qr_request *request, const struct qr_
                    void *work, struct qr_response *response)
 {
     struct qr_api *api = ctx;
-    const struct route *route = find_route(request);
     int command = qr_callback_command(request->path, request->path_len);
 
     if (command != QR_CALLBACK_NONE) {
         serve_callback(api, command, request, now, work, response);
-    } else if (route == NULL) {
+        return;
+    }
+    const struct route *route = find_route(request);
+    if (route == NULL) {
         refuse_path(api, QR_ERR_NOT_FOUND, request, NULL, work, response);
     } else if (request->method != QR_METHOD_GET && request->method != QR_METHOD_HEAD) {
         refuse_path(api, QR_ERR_METHOD_NOT_ALLOWED, request, "GET, HEAD", work, response);
