@@ -36,26 +36,31 @@ static uint32_t advance(const struct qr_ring *ring, uint32_t index, uint32_t by)
     return by < to_end ? index + by : by - to_end;
 }
 
+/* Copies bytes to the index, and on at the array's start. Returns the index behind them. */
 static uint32_t copy_in(struct qr_ring *ring, uint32_t index, const void *from, uint32_t len)
 {
     uint32_t to_end = ring->capacity - index;
-    uint32_t first = len < to_end ? len : to_end;
 
-    if (len != 0) { /* an absent operationID may be NULL, which memcpy does not take */
-        memcpy(ring->bytes + index, from, first);
-        memcpy(ring->bytes, (const uint8_t *)from + first, len - first);
+    if (len < to_end) {
+        memcpy(ring->bytes + index, from, len);
+        return index + len;
     }
-    return advance(ring, index, len);
+    memcpy(ring->bytes + index, from, to_end);
+    memcpy(ring->bytes, (const uint8_t *)from + to_end, len - to_end);
+    return len - to_end;
 }
 
 static uint32_t copy_out(const struct qr_ring *ring, uint32_t index, void *to, uint32_t len)
 {
     uint32_t to_end = ring->capacity - index;
-    uint32_t first = len < to_end ? len : to_end;
 
-    memcpy(to, ring->bytes + index, first);
-    memcpy((uint8_t *)to + first, ring->bytes, len - first);
-    return advance(ring, index, len);
+    if (len < to_end) {
+        memcpy(to, ring->bytes + index, len);
+        return index + len;
+    }
+    memcpy(to, ring->bytes + index, to_end);
+    memcpy((uint8_t *)to + to_end, ring->bytes, len - to_end);
+    return len - to_end;
 }
 
 static uint32_t size_at(const struct qr_ring *ring, uint32_t index)
@@ -98,7 +103,9 @@ uint64_t qr_ring_put(struct qr_ring *ring, const struct qr_quit *quit, const str
     index = copy_in(ring, index, &header, HEADER_SIZE);
     index = copy_in(ring, index, quit->group_id, quit->group_id_len);
     index = copy_in(ring, index, quit->user_id, quit->user_id_len);
-    (void)copy_in(ring, index, quit->operation_id, quit->operation_id_len);
+    if (quit->operation_id_len > 0) { /* else it may be NULL, which memcpy does not take */
+        (void)copy_in(ring, index, quit->operation_id, quit->operation_id_len);
+    }
     ring->used += size;
     ring->last_seq++;
     return ring->last_seq;
