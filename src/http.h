@@ -55,7 +55,8 @@ struct qr_http {
     uint8_t state;
     uint8_t field;       /* which known field the current line is */
     uint8_t seen;        /* bit set of the known fields that have come */
-    uint8_t text_len;    /* bytes in text; more than fit: it is none of the words that we know */
+    uint8_t form;        /* the target form that the method may have besides the usual ones */
+    uint8_t text_len;    /* bytes in text; full: it is none of the words that we know */
     uint8_t place;       /* within a part: hex digits owed, place in a Host, digits have come */
     bool gap;            /* white space has come behind the word being read */
     bool chunked;        /* a transfer coding was named: chunked */
@@ -63,11 +64,12 @@ struct qr_http {
     bool close_wanted;   /* Connection: close */
     bool keep_wanted;    /* Connection: keep-alive */
     uint16_t target_len;
-    uint32_t head_bytes; /* bytes of head and trailers so far */
-    uint32_t offset;     /* bytes of the whole request so far, for faults */
-    uint32_t ext_bytes;  /* bytes of chunk extensions and needless zeros so far */
-    uint32_t left;       /* content bytes still to come, of all or of this chunk */
-    char text[24];       /* the method, version, field name (lower case) or list element (same) */
+    uint16_t query_at;  /* in target, behind the first question mark; 0: there is none */
+    uint32_t head_left; /* bytes that head and trailers may still have */
+    uint32_t offset;    /* bytes of the whole request so far, for faults */
+    uint32_t ext_bytes; /* bytes of chunk extensions and needless zeros so far */
+    uint32_t left;      /* content bytes still to come, of all or of this chunk */
+    char text[24];      /* the version; a list element; the beginning of a word that was cut */
     char target[QR_TARGET_MAX];
     char operation_id[QR_OPERATION_ID_MAX + 3]; /* 3 more: to see where a character may be cut */
     char *content;                              /* the caller's */
