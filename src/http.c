@@ -345,35 +345,35 @@ static size_t skip_length(struct qr_http *http, const char *bytes, size_t at, si
     return end;
 }
 
-/* RFC 9112 section 7: chunked comes last and once, so nothing may follow it. */
-static int transfer_coding(struct qr_http *http, size_t at, struct word coding)
+static bool text_is(const struct qr_http *http, const char *known)
 {
-    if (http->chunked) {
-        return fail(http, at, QR_ERR_TRANSFER_ENCODING);
-    }
-    http->chunked = is_known(coding, "chunked");
-    http->coding_unknown = http->coding_unknown || !http->chunked;
-    return 0;
+    return is_known((struct word){http->text, http->text_len}, known);
 }
 
 static int list_element(struct qr_http *http, size_t at)
 {
-    struct word word = {http->text, http->text_len};
+    enum qr_err err = QR_OK;
 
-    if (word.len == 0) {
+    if (http->text_len == 0) {
         return 0;
     }
     switch (http->field) {
-    case TRANSFER: return transfer_coding(http, at, word);
-    case CODING: return is_known(word, "identity") ? 0 : fail(http, at, QR_ERR_CONTENT_CODING);
+    case TRANSFER: /* RFC 9112 section 7: chunked comes last and once, so nothing may follow it */
+        err = http->chunked ? QR_ERR_TRANSFER_ENCODING : QR_OK;
+        http->chunked = text_is(http, "chunked");
+        http->coding_unknown |= !http->chunked;
+        break;
+    case CODING: err = text_is(http, "identity") ? QR_OK : QR_ERR_CONTENT_CODING; break;
     case EXPECT:
         http->request.expect_continue = true;
-        return is_known(word, "100-continue") ? 0 : fail(http, at, QR_ERR_EXPECTATION);
+        err = text_is(http, "100-continue") ? QR_OK : QR_ERR_EXPECTATION;
+        break;
     default: /* CONNECTION */
-        http->close_wanted = http->close_wanted || is_known(word, "close");
-        http->keep_wanted = http->keep_wanted || is_known(word, "keep-alive");
-        return 0;
+        http->close_wanted |= text_is(http, "close");
+        http->keep_wanted |= text_is(http, "keep-alive");
+        break;
     }
+    return err == QR_OK ? 0 : fail(http, at, err);
 }
 
 /* RFC 9110 section 5.6.1. No word that we know has white space in it, or fills text. */
@@ -411,12 +411,12 @@ static size_t skip_operation_id(struct qr_http *http, const char *bytes, size_t 
     memcpy(http->operation_id + request->operation_id_len, bytes + at, len);
     request->operation_id_len += len;
     for (at += len; at < stop; at++) {
-        request->operation_id_cut = request->operation_id_cut || !is_ows(bytes[at]);
+        request->operation_id_cut |= !is_ows(bytes[at]);
     }
     return stop;
 }
 
-static int operation_id_end(struct qr_http *http)
+static void operation_id_end(struct qr_http *http)
 {
     struct qr_request *request = &http->request;
     size_t len = request->operation_id_len;
@@ -424,9 +424,8 @@ static int operation_id_end(struct qr_http *http)
     while (len > 0 && is_ows(http->operation_id[len - 1])) {
         len--;
     }
-    request->operation_id_cut = request->operation_id_cut || len > QR_OPERATION_ID_MAX;
+    request->operation_id_cut |= len > QR_OPERATION_ID_MAX;
     request->operation_id_len = qr_utf8_cut(http->operation_id, len, QR_OPERATION_ID_MAX);
-    return 0;
 }
 
 /* How far the value goes on as it should. */
@@ -443,13 +442,16 @@ static int take_known(struct qr_http *http, const char *bytes, size_t at, size_t
 
 static int value_end(struct qr_http *http, size_t at)
 {
+    bool whole = true;
+
     switch (http->field) {
-    case UNKNOWN: return 0;
-    case HOST: return qr_syntax_host_whole(http->place) ? 0 : fail(http, at, QR_ERR_HOST);
-    case LENGTH: return http->place != 0 ? 0 : fail(http, at, QR_ERR_CONTENT_LENGTH);
-    case OPERATION_ID: return operation_id_end(http);
+    case UNKNOWN: break;
+    case HOST: whole = qr_syntax_host_whole(http->place); break;
+    case LENGTH: whole = http->place != 0; break;
+    case OPERATION_ID: operation_id_end(http); break;
     default: return list_element(http, at);
     }
+    return whole ? 0 : fail(http, at, fields[http->field].err);
 }
 
 /* ---- field lines and trailers (RFC 9112 sections 5 and 7.1.2) ---- */
@@ -536,35 +538,48 @@ static int check_head(struct qr_http *http, size_t at)
 static int head_end(struct qr_http *http, size_t at)
 {
     struct qr_request *request = &http->request;
-    bool one_one = request->minor_version != 0;
 
-    enter(http, http->chunked ? CHUNK_SIZE : DATA);
     if (http->phase == QR_HTTP_CONTENT) { /* these were trailers */
         http->phase = QR_HTTP_DONE;
         return 0;
     }
-    int err = check_head(http, at);
-    bool content = http->chunked || http->left != 0;
-    request->keep_alive = !http->close_wanted && (one_one || http->keep_wanted);
-    request->expect_continue = request->expect_continue && content && one_one;
-    http->phase = content ? QR_HTTP_CONTENT : QR_HTTP_DONE;
-    return err;
+    if (request->minor_version == 0) {
+        request->expect_continue = false;
+        http->close_wanted |= !http->keep_wanted;
+    }
+    request->keep_alive = !http->close_wanted;
+    if (http->chunked || http->left != 0) {
+        http->phase = QR_HTTP_CONTENT;
+    } else {
+        http->phase = QR_HTTP_DONE;
+        request->expect_continue = false;
+    }
+    return check_head(http, at);
+}
+
+/* Behind a CR. */
+static int take_lf(struct qr_http *http, const char *bytes, size_t at, enum state next)
+{
+    if (bytes[at] != '\n') {
+        return fail(http, at, QR_ERR_LINE_ENDING);
+    }
+    enter(http, next);
+    return (int)at + 1;
+}
+
+static int take_value_lf(struct qr_http *http, const char *bytes, size_t at)
+{
+    int err = bytes[at] == '\n' ? value_end(http, at) : 0;
+
+    return err < 0 ? err : take_lf(http, bytes, at, NAME);
 }
 
 static int take_head_lf(struct qr_http *http, const char *bytes, size_t at)
 {
-    int err = 0;
+    int stop = take_lf(http, bytes, at, http->chunked ? CHUNK_SIZE : DATA);
+    int err = stop < 0 ? stop : head_end(http, at);
 
-    if (bytes[at] != '\n') {
-        return fail(http, at, QR_ERR_LINE_ENDING);
-    }
-    switch (http->state) {
-    case EMPTY_LF: enter(http, METHOD); break;
-    case HEAD_LF: err = head_end(http, at); break;
-    case VALUE_LF: err = value_end(http, at); /* fall through */
-    default: enter(http, NAME); break;
-    }
-    return err < 0 ? err : (int)at + 1;
+    return err < 0 ? err : stop;
 }
 
 static int head_step(struct qr_http *http, const char *bytes, size_t at, size_t end)
@@ -575,23 +590,46 @@ static int head_step(struct qr_http *http, const char *bytes, size_t at, size_t 
     case VERSION: return take_version(http, bytes, at, end);
     case NAME: return take_name(http, bytes, at, end);
     case VALUE: return take_value(http, bytes, at, end);
+    case EMPTY_LF: return take_lf(http, bytes, at, METHOD);
+    case VERSION_LF: return take_lf(http, bytes, at, NAME);
+    case VALUE_LF: return take_value_lf(http, bytes, at);
     default: return take_head_lf(http, bytes, at);
     }
 }
 
 /* ---- chunked content (RFC 9112 section 7.1) ---- */
 
-static int count_extension(struct qr_http *http)
+static int take_extension(struct qr_http *http, size_t at)
 {
     if (++http->ext_bytes > QR_CHUNK_EXT_MAX) {
         return qr_fault_limit(&http->fault, QR_ERR_CHUNK, "chunk extensions", QR_CHUNK_EXT_MAX);
     }
-    return 0;
+    return (int)at + 1;
+}
+
+/* Extensions mean nothing to us; section 7.1.1 wants them ignored and bounded. They begin with a
+ * semicolon (place 2: it has come), perhaps behind white space. */
+static int take_chunk_ext(struct qr_http *http, const char *bytes, size_t at)
+{
+    char c = bytes[at];
+
+    if (c == '\r' && http->place == 2) {
+        http->state = CHUNK_LF;
+        return (int)at + 1;
+    }
+    if (c == ';') {
+        http->place = 2;
+    }
+    if (!is_ows(c) && (!qr_syntax_is(QR_TEXT, c) || http->place != 2)) {
+        return refuse(http, bytes, at, QR_ERR_CHUNK);
+    }
+    return take_extension(http, at);
 }
 
 /* left is at most the limit before each digit, so it cannot overflow. */
-static int size_digit(struct qr_http *http, char c)
+static int take_size_digit(struct qr_http *http, const char *bytes, size_t at)
 {
+    char c = bytes[at];
     bool needless = http->place != 0 && http->left == 0; /* zeros came before it */
     int value = qr_syntax_is(QR_DIGIT, c) ? c - '0' : (c | 0x20) - 'a' + 10;
 
@@ -600,42 +638,19 @@ static int size_digit(struct qr_http *http, char c)
     if (http->left > content_limit(http) - http->request.content_len) {
         return content_too_large(http);
     }
-    return needless ? count_extension(http) : 0;
+    return needless ? take_extension(http, at) : (int)at + 1;
 }
 
-/* Extensions mean nothing to us; section 7.1.1 wants them ignored and bounded. They begin with a
- * semicolon (place 2: it has come), perhaps behind white space. */
-static int chunk_ext(struct qr_http *http, const char *bytes, size_t at)
-{
-    char c = bytes[at];
-
-    if (c == '\r' && http->place == 2) {
-        http->state = CHUNK_LF;
-        return 0;
-    }
-    if (c == ';') {
-        http->place = 2;
-    }
-    if (!is_ows(c) && (!qr_syntax_is(QR_TEXT, c) || http->place != 2)) {
-        return refuse(http, bytes, at, QR_ERR_CHUNK);
-    }
-    return count_extension(http);
-}
-
-static int chunk_size(struct qr_http *http, const char *bytes, size_t at)
+static int take_chunk_size(struct qr_http *http, const char *bytes, size_t at)
 {
     if (qr_syntax_is(QR_HEX, bytes[at])) {
-        return size_digit(http, bytes[at]);
+        return take_size_digit(http, bytes, at);
     }
     if (http->place == 0) {
         return refuse(http, bytes, at, QR_ERR_CHUNK);
     }
-    if (bytes[at] == '\r') {
-        http->state = CHUNK_LF;
-        return 0;
-    }
-    http->state = CHUNK_EXT;
-    return chunk_ext(http, bytes, at);
+    http->state = bytes[at] == '\r' ? CHUNK_LF : CHUNK_EXT;
+    return http->state == CHUNK_LF ? (int)at + 1 : take_chunk_ext(http, bytes, at);
 }
 
 static int take_data(struct qr_http *http, const char *bytes, size_t at, size_t end)
@@ -655,12 +670,6 @@ static int take_data(struct qr_http *http, const char *bytes, size_t at, size_t 
 }
 
 /* ---- the machine ---- */
-
-/* Behind a CR. */
-static int lf(struct qr_http *http, const char *bytes, size_t at)
-{
-    return bytes[at] == '\n' ? 0 : fail(http, at, QR_ERR_LINE_ENDING);
-}
 
 /* As far as the head, or the trailers, go. */
 static int take_head(struct qr_http *http, const char *bytes, size_t at, size_t end)
@@ -684,23 +693,16 @@ static int take_head(struct qr_http *http, const char *bytes, size_t at, size_t 
 
 static int take_content(struct qr_http *http, const char *bytes, size_t at, size_t end)
 {
-    int err;
-
     switch (http->state) {
+    case CHUNK_SIZE: return take_chunk_size(http, bytes, at);
+    case CHUNK_EXT: return take_chunk_ext(http, bytes, at);
+    case CHUNK_LF: return take_lf(http, bytes, at, http->left == 0 ? NAME : DATA);
     case DATA: return take_data(http, bytes, at, end);
     case DATA_CR:
-        err = bytes[at] == '\r' ? 0 : fail(http, at, QR_ERR_CHUNK);
         http->state = DATA_LF;
-        break;
-    case DATA_LF:
-        err = lf(http, bytes, at);
-        enter(http, CHUNK_SIZE);
-        break;
-    case CHUNK_SIZE: err = chunk_size(http, bytes, at); break;
-    case CHUNK_EXT: err = chunk_ext(http, bytes, at); break;
-    default: /* CHUNK_LF */ err = lf(http, bytes, at); enter(http, http->left == 0 ? NAME : DATA);
+        return bytes[at] == '\r' ? (int)at + 1 : fail(http, at, QR_ERR_CHUNK);
+    default: return take_lf(http, bytes, at, CHUNK_SIZE);
     }
-    return err < 0 ? err : (int)at + 1;
 }
 
 int qr_http_parse(struct qr_http *http, const char *bytes, size_t len)
@@ -720,8 +722,9 @@ int qr_http_parse(struct qr_http *http, const char *bytes, size_t len)
             return stop;
         }
         at = (size_t)stop;
-        if (http->phase != before && http->request.expect_continue) { /* time to send a 100 */
-            break;
+        if (before != QR_HTTP_CONTENT && http->phase == QR_HTTP_CONTENT &&
+            http->request.expect_continue) {
+            break; /* it is time to send a 100 */
         }
     }
     http->offset += (uint32_t)at;

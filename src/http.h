@@ -52,13 +52,13 @@ struct qr_http {
     enum qr_http_phase phase;
 
     /* Below: src/http.c's own. What stands before text is zeroed for each request. */
-    uint8_t state;
-    uint8_t field;       /* which known field the current line is */
-    uint8_t seen;        /* bit set of the known fields that have come */
-    uint8_t form;        /* the target form that the method may have besides the usual ones */
+    uint8_t state;       /* these four are set together */
     uint8_t text_len;    /* bytes in text; full: it is none of the words that we know */
     uint8_t place;       /* within a part: hex digits owed, place in a Host, digits have come */
     bool gap;            /* white space has come behind the word being read */
+    uint8_t field;       /* which known field the current line is */
+    uint8_t seen;        /* bit set of the known fields that have come */
+    uint8_t form;        /* the target form that the method may have besides the usual ones */
     bool chunked;        /* a transfer coding was named: chunked */
     bool coding_unknown; /* a transfer coding was named: another one */
     bool close_wanted;   /* Connection: close */

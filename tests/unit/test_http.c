@@ -462,6 +462,18 @@ static void test_http_awaits_no_100_without_content_or_in_http_1_0(void **state)
     }
 }
 
+/* No caller could tell from an early stop inside a head what to do. */
+static void test_http_stops_nowhere_but_at_the_heads_end_when_a_100_is_awaited(void **state)
+{
+    static char bytes[QR_HEAD_MAX + 100];
+    size_t len = add(bytes, POST("Expect: 100-continue\r\nX: "));
+
+    (void)state;
+    len += fill(bytes + len, "x", QR_HEAD_MAX);
+    begin();
+    assert_int_equal(qr_http_parse(&http, bytes, len), QR_ERR_HEAD_TOO_LARGE);
+}
+
 /* ---- operationID ---- */
 
 static void run_operation_id(const char *value, size_t len)
@@ -1379,6 +1391,7 @@ int main(void)
         cmocka_unit_test(test_http_says_the_method_of_a_refused_request),
         cmocka_unit_test(test_http_keeps_alive_as_version_and_connection_say),
         cmocka_unit_test(test_http_stops_at_the_heads_end_when_a_100_is_awaited),
+        cmocka_unit_test(test_http_stops_nowhere_but_at_the_heads_end_when_a_100_is_awaited),
         cmocka_unit_test(test_http_awaits_no_100_without_content_or_in_http_1_0),
         cmocka_unit_test(test_http_keeps_the_operation_id),
         cmocka_unit_test(test_http_cuts_the_operation_id_past_its_limit),
