@@ -1,5 +1,6 @@
 #include "reply.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "utf8.h"
@@ -29,16 +30,21 @@ void qr_out_text(struct qr_out *out, const char *text)
     qr_out_bytes(out, text, strlen(text));
 }
 
-/* At least min_digits, with leading zeros. */
+/* At least min_digits, with leading zeros. A 32-bit processor divides 64 bits by a long loop, so
+ * only what has to is divided so. */
 static void number(struct qr_out *out, uint64_t value, unsigned min_digits)
 {
     char digits[U64_DIGITS];
     size_t at = sizeof digits;
 
-    do {
+    for (; value > UINT32_MAX; value /= 10) {
         digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0 || sizeof digits - at < min_digits);
+    }
+    uint32_t rest = (uint32_t)value;
+    do {
+        digits[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest != 0 || sizeof digits - at < min_digits);
     qr_out_bytes(out, digits + at, sizeof digits - at);
 }
 
@@ -260,10 +266,8 @@ static void connection_field(struct qr_out *out, const struct qr_reply_head *hea
     }
 }
 
-void qr_reply_head(struct qr_out *out, const struct qr_reply_head *head)
+static void write_head(struct qr_out *out, const struct qr_reply_head *head)
 {
-    size_t start = out->len;
-
     qr_out_text(out, "HTTP/1.1 ");
     number(out, head->status, 3);
     qr_out_text(out, " ");
@@ -284,7 +288,44 @@ void qr_reply_head(struct qr_out *out, const struct qr_reply_head *head)
     }
     connection_field(out, head);
     qr_out_text(out, "\r\n");
-    take_back(out, start);
+}
+
+/* The last head, and what it was made of: callbacks get the same one, for a second. */
+static struct {
+    struct qr_reply_head of;
+    uint64_t second_ms; /* when the second that Date names began; 0 without a clock */
+    size_t len;         /* 0: none yet */
+    char bytes[QR_REPLY_HEAD_MAX];
+} last;
+
+static bool same_date(uint64_t unix_ms)
+{
+    return (unix_ms == 0) == (last.of.unix_ms == 0) && unix_ms - last.second_ms < 1000;
+}
+
+static bool is_last(const struct qr_reply_head *head)
+{
+    const struct qr_reply_head *of = &last.of;
+
+    return last.len != 0 && head->status == of->status && head->content_type == of->content_type &&
+           head->allow == of->allow && head->no_cache == of->no_cache &&
+           head->framing == of->framing && head->content_length == of->content_length &&
+           head->close == of->close && head->keep_alive == of->keep_alive &&
+           same_date(head->unix_ms);
+}
+
+void qr_reply_head(struct qr_out *out, const struct qr_reply_head *head)
+{
+    if (!is_last(head)) {
+        struct qr_out fresh;
+        qr_out_init(&fresh, last.bytes, sizeof last.bytes);
+        write_head(&fresh, head);
+        assert(!fresh.full);
+        last.of = *head;
+        last.second_ms = head->unix_ms - head->unix_ms % 1000;
+        last.len = fresh.len;
+    }
+    qr_out_bytes(out, last.bytes, last.len);
 }
 
 void qr_out_fault_place(struct qr_out *out, const struct qr_fault *fault)

@@ -1,6 +1,7 @@
 /*
  * What a reply is written with: text, numbers, times, JSON strings and the HTTP head (RFC 9112
- * section 4), all into a buffer that the caller owns. Pure.
+ * section 4), all into a buffer that the caller owns. Pure; what it keeps of the last head changes
+ * no result.
  *
  * Writing is all or nothing for each call: what does not fit is left out whole, and the flag `full`
  * stays set, so that a caller checks once, at the end.

@@ -803,6 +803,63 @@ static void test_reply_head_date_is_libcs(void **state)
     }
 }
 
+/* Writes the first head, then the second: the text is the second one's. */
+static void write_both(const struct qr_reply_head *first, const struct qr_reply_head *second)
+{
+    begin();
+    qr_reply_head(&out, first);
+    write_and_check(second);
+}
+
+/* A head that differs from the one before in a single member must not be that one. */
+static void test_reply_head_differs_from_the_last_one_in_each_member(void **state)
+{
+    const struct qr_reply_head base = {
+        .status = 200, .content_type = "a/b", .content_length = 66, .unix_ms = 784111777000};
+    const struct qr_reply_head other = {.status = 404, .content_type = "c/d", .allow = "X"};
+    struct qr_reply_head changed[] = {base, base, base, base, base, base, base, base, base};
+    char fresh[QR_REPLY_HEAD_MAX + 1], before[QR_REPLY_HEAD_MAX + 1];
+
+    (void)state;
+    changed[0].status = 422;
+    changed[1].content_type = "c/d";
+    changed[2].allow = "GET";
+    changed[3].no_cache = true;
+    changed[4].framing = QR_FRAMING_CHUNKED;
+    changed[5].content_length = 67;
+    changed[6].close = true;
+    changed[7].keep_alive = true;
+    changed[8].unix_ms = 0;
+    write_both(&other, &base);
+    memcpy(before, text, sizeof before);
+    for (size_t i = 0; i < COUNT(changed); i++) {
+        write_both(&other, &changed[i]);
+        memcpy(fresh, text, sizeof fresh);
+        assert_string_not_equal(fresh, before);
+        write_both(&base, &changed[i]);
+        assert_string_equal(text, fresh);
+        write_both(&changed[i], &base);
+        assert_string_equal(text, before);
+    }
+}
+
+static void test_reply_head_date_follows_the_clock_wherever_it_goes(void **state)
+{
+    static const uint64_t clock[] = {0,    1,    999,           1000,          1999,         1000,
+                                     2000, 1999, 784111777999u, 784111777000u, 784111778000, 0,
+                                     999,  0,    UINT32_MAX,    5000};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(clock); i++) {
+        if (clock[i] != 0) {
+            assert_date_as_libc(clock[i]);
+            continue;
+        }
+        write_and_check(&(struct qr_reply_head){.status = 200, .content_type = "a/b"});
+        assert_field("Date", NULL);
+    }
+}
+
 /* The longest values of every member together, with every status that a reply can have. */
 static void test_reply_head_at_its_largest_is_within_its_maximum(void **state)
 {
@@ -902,6 +959,8 @@ int main(void)
         cmocka_unit_test(test_reply_head_announces_close_before_keep_alive),
         cmocka_unit_test(test_reply_head_has_exactly_the_fields_asked_for),
         cmocka_unit_test(test_reply_head_date_is_libcs),
+        cmocka_unit_test(test_reply_head_differs_from_the_last_one_in_each_member),
+        cmocka_unit_test(test_reply_head_date_follows_the_clock_wherever_it_goes),
         cmocka_unit_test(test_reply_head_at_its_largest_is_within_its_maximum),
         cmocka_unit_test(test_reply_fault_place_says_where),
         cmocka_unit_test(test_reply_fault_place_is_empty_without_part),
