@@ -138,7 +138,7 @@ static void begin_reply(struct qr_conn *conn, const struct qr_now *now, bool kee
 static void answer(struct qr_conn *conn, const struct qr_now *now)
 {
     conn->stats->requests++;
-    memset(&conn->response, 0, sizeof conn->response);
+    conn->response = (struct qr_response){0};
     conn->handler->handle(conn->handler->ctx, &conn->http.request, now, conn->work.bytes,
                           &conn->response);
     conn->use = conn->response.callback ? QR_CONN_CALLER : QR_CONN_POLLER;
@@ -152,7 +152,7 @@ static void refuse(struct qr_conn *conn, const struct qr_fault *fault, const str
     if (conn->use == QR_CONN_FRESH) {
         conn->use = QR_CONN_POLLER;
     }
-    memset(&conn->response, 0, sizeof conn->response);
+    conn->response = (struct qr_response){0};
     conn->handler->refuse(conn->handler->ctx, fault, conn->work.bytes, &conn->response);
     begin_reply(conn, now, false);
 }
