@@ -45,8 +45,8 @@ PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 V ?=
 
 # Asked here and not in a recipe, so that what is missing takes one line.
-WITHOUT_TOOLS := help deps needs names show-run run test run-tests unit e2e check size check-size \
-	check-format check-includes check-style check-functions format clean distclean
+WITHOUT_TOOLS := help deps needs missing names show-run emulator run test run-tests unit e2e check \
+	size check-size check-format check-includes check-style check-functions format clean distclean
 ifneq ($(filter-out $(WITHOUT_TOOLS),$(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))),)
 MISSING := $(shell CC='$(CC)' JSMN_DIR='$(JSMN_DIR)' LWIP_DIR='$(LWIP_DIR)' \
 	BOARD_NEEDS='$(BOARD_NEEDS)' port/deps.sh check build 2>&1)
@@ -98,14 +98,16 @@ FLAGS_src := -std=c11 $(WARN) -isystem $(JSMN)
 FLAGS_firmware := -std=c11 $(WARN) -iquote . $(LWIP_FLAGS)
 FLAGS_port := -std=gnu11 $(WARN) -iquote . $(LWIP_FLAGS)
 FLAGS_boards := -std=gnu11 $(WARN) -iquote . $(BOARD_CFLAGS)
-FLAGS_tests := -std=gnu11 $(WARN) -iquote . -iquote src
-FLAGS_tests_port := -std=gnu11 $(WARN) -iquote . $(LWIP_FLAGS)
+CMOCKA_FLAGS := $(if $(ARCH),-isystem build/cmocka/include)
+CMOCKA_LIBS := $(if $(ARCH),,-lcmocka)
+FLAGS_tests := -std=gnu11 $(WARN) -iquote . -iquote src $(CMOCKA_FLAGS)
+FLAGS_tests_port := -std=gnu11 $(WARN) -iquote . $(LWIP_FLAGS) $(CMOCKA_FLAGS)
 FLAGS_lwip := -std=gnu11 -w -iquote . -iquote port -I$(LWIP)/src/include
 flags_of = $(if $(and $(filter tests/%,$1),$(findstring port,$(notdir $1))),$(FLAGS_tests_port),\
 	$(FLAGS_$(firstword $(subst /, ,$1))))
 FLAGS_ALL = $(foreach r,src firmware port boards tests tests_port lwip,$(FLAGS_$r))
 
-export CC LWIP_DIR JSMN_DIR PYTHON BOARD_NEEDS PUBLISH SETTINGS
+export LWIP_DIR JSMN_DIR PYTHON BOARD_NEEDS PUBLISH SETTINGS
 Q := $(if $(V),,@)
 PARALLEL = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 2))
 keep = @mkdir -p $(@D); echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' >$@
@@ -151,13 +153,13 @@ build/$1/libunit.a: $(call objects,$1,$(filter-out $(PORT_HELPERS),$(UNIT_HELPER
 	$(filter-out %/main.c,$(FIRMWARE)))
 build/$1/libport.a: $(call objects,$1,$(PORT_HELPERS) $(PORT)) $(call lwip_objects,$1)
 build/$1/libunit.a build/$1/libport.a: build/$1/files
-	$$(Q)rm -f $$@ && ar rc $$@ $$(filter %.o,$$^)
+	$$(Q)rm -f $$@ && $(or $(BOARD_AR),ar) rc $$@ $$(filter %.o,$$^)
 build/$1/test_port_%: build/$1/obj/tests/unit/test_port_%.o build/$1/libport.a build/$1/libunit.a
 	$$(call say,LD,$$@)
-	$$(Q)$2 $3 -o $$@ -Wl,--start-group $$^ -Wl,--end-group -lcmocka
+	$$(Q)$2 $3 -o $$@ -Wl,--start-group $$^ -Wl,--end-group $(CMOCKA_LIBS)
 build/$1/%: build/$1/obj/tests/unit/%.o build/$1/libunit.a
 	$$(call say,LD,$$@)
-	$$(Q)$2 $3 -o $$@ $$^ -lcmocka
+	$$(Q)$2 $3 -o $$@ $$^ $(CMOCKA_LIBS)
 build-$1: $(patsubst tests/unit/%.c,build/$1/%,$(UNIT_TESTS) $(UNIT_DRIVERS))
 endef
 
@@ -172,10 +174,23 @@ $(eval $(call variant,calls,gcc,$(BOARD_DEFINES) -O2 -fcallgraph-info=su))
 OBJECTS += $(call objects,calls,$(OURS))
 endif
 
+# Unit tests of another processor: with cmocka inside, which is not packaged for it, and with a small
+# board's table. -O1 takes the least time to build and run.
+ifneq ($(ARCH),)
+UNIT_ARCH := build/unit-$(ARCH)
+$(eval $(call unit,unit-$(ARCH),$(CC),$(BOARD_MACHINE) -O1 -DQR_CONNS_MAX=12))
+$(call objects,unit-$(ARCH),$(UNIT)): | build/cmocka/.sha256
+$(UNIT_ARCH)/libunit.a: $(UNIT_ARCH)/cmocka.o
+$(UNIT_ARCH)/cmocka.o: build/cmocka/src/cmocka.c $(UNIT_ARCH)/flags
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu11 -w $(CMOCKA_FLAGS) $(BOARD_MACHINE) -O1 -DHAVE_SIGNAL_H -DHAVE_SIGLONGJMP \
+		-c -o $@ $<
+endif
+
 .SECONDARY: $(OBJECTS)
 -include $(OBJECTS:.o=.d)
 
-# ---- lwIP's source, jsmn's header ----
+# ---- lwIP's and cmocka's source, jsmn's header ----
 
 ifeq ($(LWIP_DIR),)
 $(LWIP_READY): port/get_source.sh
@@ -186,6 +201,10 @@ $(LWIP_READY):
 	@exit 1
 endif
 $(LWIP_FILES:%=$(LWIP)/src/%.c): | $(LWIP_READY) ;
+
+build/cmocka/.sha256: port/get_source.sh
+	@port/get_source.sh cmocka build/cmocka
+build/cmocka/src/cmocka.c: | build/cmocka/.sha256 ;
 
 # A copy, since a cross compiler must not see the folder that it is in.
 ifeq ($(JSMN_DIR),)
@@ -209,34 +228,38 @@ all: build/$(NAME)/quitring $(BOARD_IMAGE) ## builds build/linux/quitring (the d
 
 .PHONY: run
 run: ## gets what is missing, builds, starts it (ARGS="--ring 64K"; BOARD=…, SETTINGS="ring=64K")
-	@port/deps.sh install build
+	@CC='$(CC)' port/deps.sh install build
 	@$(MAKE) $(PARALLEL) all
 	@exec $(BOARD_RUN)
 
 # Tests need what each board, and each processor, needs.
 TEST_NEEDS = $(sort $(foreach b,$(ALL_BOARDS),$(shell $(MAKE) -s needs BOARD=$b ARCH=)) \
 	$(foreach a,$(ALL_ARCHES),$(shell $(MAKE) -s needs BOARD=linux ARCH=$a)))
-.PHONY: needs names show-run limits
+.PHONY: needs missing names show-run emulator limits
 needs:
 	@echo '$(BOARD_NEEDS)'
+missing: ## says in one line what this board, or processor, needs and is not there
+	@CC='$(CC)' port/deps.sh check build
 
 # For tests/: all boards, and this one as `make run` starts it and with the limits that it has.
 names:
 	@echo $(ALL_BOARDS) $(ALL_ARCHES:%=linux-%)
 show-run:
 	@echo '$(BOARD_RUN)'
+emulator:
+	@echo '$(BOARD_EMULATOR)'
 limits:
 	@$(CC) $(BOARD_MACHINE) $(BOARD_DEFINES) -E -dM src/limits.h | \
 		sed -n 's/^#define \(QR_[A-Z0-9_]*\) \(..*\)/\1=\2/p' | LC_ALL=C sort
 
 .PHONY: deps
 deps: ## gets what building and testing need, with apt-get where something is missing
-	@BOARD_NEEDS='$(TEST_NEEDS)' port/deps.sh install test
-	@$(MAKE) $(READY)
+	@CC='$(CC)' BOARD_NEEDS='$(TEST_NEEDS)' port/deps.sh install test
+	@$(MAKE) $(READY) build/cmocka/.sha256
 
 .PHONY: test
 test: ## gets what is missing, builds, and runs every test and check
-	@BOARD_NEEDS='$(TEST_NEEDS)' port/deps.sh install test
+	@CC='$(CC)' BOARD_NEEDS='$(TEST_NEEDS)' port/deps.sh install test
 	@$(MAKE) run-tests
 
 .PHONY: run-tests
@@ -244,8 +267,8 @@ run-tests: ## every test and check, with what is there
 	@$(PYTHON) tests/run
 
 .PHONY: unit e2e check
-unit: ## the unit tests alone, built by gcc, and by clang with sanitizers
-	@$(PYTHON) tests/run unit
+unit: ## the unit tests alone: gcc, clang with sanitizers, and other processors (ARCH=s390x: it alone)
+	@$(PYTHON) tests/run unit$(ARCH:%=-%)
 e2e: ## the tests against the running program alone
 	@$(PYTHON) tests/run e2e
 check: ## the checks alone
@@ -256,6 +279,13 @@ build-clang: build/clang/quitring ## builds it with clang
 build-asan: build/asan/quitring ## builds it with address and undefined behaviour sanitizers
 build-unit: ## builds the unit tests
 build-unit-asan: ## builds the unit tests with clang and sanitizers
+ifeq ($(ARCH),)
+.PHONY: $(ALL_ARCHES:%=build-unit-%)
+$(ALL_ARCHES:%=build-unit-%): build-unit-%:
+	@$(MAKE) ARCH=$* $@
+else
+.PHONY: build-unit-$(ARCH)
+endif
 build-calls: $(call objects,calls,$(OURS))
 
 .PHONY: check-format check-includes check-style check-functions check-memory check-tidy \

@@ -17,12 +17,14 @@ ifeq ($(triplet_$(LINUX_ARCH)),)
 $(error ARCH=$(LINUX_ARCH): takes $(ALL_ARCHES))
 endif
 BOARD_CC := $(triplet_$(LINUX_ARCH))-gcc
-BOARD_MACHINE := -static
+BOARD_AR := $(triplet_$(LINUX_ARCH))-ar
 # Seconds past 2038 where they have 32 bits by default.
-BOARD_CFLAGS += -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
-BOARD_RUN = qemu-$(qemu_$(LINUX_ARCH))-static build/linux-$(LINUX_ARCH)/quitring --net host \
+BOARD_MACHINE := -static -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
+# Not qemu-user-static, which would also have the machine run such programs by themselves.
+BOARD_EMULATOR := qemu-$(qemu_$(LINUX_ARCH))
+BOARD_RUN = $(BOARD_EMULATOR) build/linux-$(LINUX_ARCH)/quitring --net host \
 	--publish $(PUBLISH) $(ARGS)
 BOARD_NEEDS := gcc-$(triplet_$(LINUX_ARCH)) libc6-dev-$(LINUX_ARCH)-cross \
-	qemu-user-static:qemu-$(qemu_$(LINUX_ARCH))-static
+	qemu-user:$(BOARD_EMULATOR)
 BOARD_DEFINES += -DQR_LINUX_WITHOUT_SLIRP
 BOARD_WITHOUT += boards/linux/nic_user.c
