@@ -24,8 +24,11 @@ $(error ARCH=$(ARCH): only BOARD=linux is built for other processors)
 endif
 endif
 
-ifeq ($(origin CC),default)
-CC := $(or $(BOARD_CC),gcc)
+# CC is for this machine's programs: from wherever it comes, other processors have their own.
+ifneq ($(BOARD_CC),)
+override CC := $(BOARD_CC)
+else ifeq ($(origin CC),default)
+CC := gcc
 endif
 CFLAGS ?= -O2 -g
 LDFLAGS ?=
