@@ -47,7 +47,7 @@ CONNS_MAX = BOARD.limit("CONNS_MAX")
 STOP_TIMEOUT_S = BOARD.limit("STOP_TIMEOUT_MS") // 1000
 
 CALLER_TIMEOUT_S = 5  # OpenIM's
-# QEMU's user network sends a SYN again after 6 s and not after 1 s, when a board's backlog is full.
+# QEMU's user network sends a SYN again after 6 s, not after 1 s, when a board's backlog was full.
 SYN_AGAIN_S = 6
 
 READY_S = 15 if BOARD.is_process else 90  # until what was started has told so
@@ -101,9 +101,10 @@ def ip(*words):
 class Networks:
     """Makes namespaces without a way out, and what is in them. All of it is gone at the end."""
 
+    numbers = itertools.count()
+
     def __init__(self):
         self.names = []
-        self.numbers = itertools.count()
 
     def name(self):
         """For a namespace or an interface: at most 15 bytes."""
@@ -749,6 +750,7 @@ class Shared:
     def __init__(self, starter):
         self.starter = starter
         self.servers = {}
+        self.used = []  # by this test
 
     def on(self, net, *arguments):
         key = (net, *arguments)
@@ -757,6 +759,7 @@ class Shared:
                 self.give_up(next(iter(self.servers)))
             self.servers[key] = self.starter.new(net, *arguments)
         server = self.servers[key]
+        self.used.append(server)
         server.mark()
         return server
 
@@ -819,6 +822,8 @@ def server(request, start):
 @pytest.fixture(autouse=True)
 def no_trouble(shared_boards):
     """A board that ended, restarted or reported a fault fails the test that ran."""
+    if shared_boards is not None:
+        shared_boards.used = []
     yield
     if shared_boards is not None:
         troubles = shared_boards.troubles()
@@ -857,7 +862,7 @@ def pytest_runtest_makereport(item):
     starter = item.funcargs.get("start") if hasattr(item, "funcargs") else None
     shared = item.funcargs.get("shared_boards") if hasattr(item, "funcargs") else None
     if report.failed and report.when == "call":
-        machines = list(shared.servers.values()) if shared else []
+        machines = list(shared.used) if shared else []
         machines += [p for p in starter.programs if isinstance(p, Machine)] if starter else []
         report.sections += [("board", machine.last_lines()) for machine in machines]
 

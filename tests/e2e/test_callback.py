@@ -116,7 +116,7 @@ ODD_IDS = {
     "url": "a%20b+c/../?&=#",
     "longest": "x" * ID_MAX,
     "longest-utf8": "漢" * (ID_MAX // 3),
-    "longest-escaped": "\x01" * ID_MAX,
+    "longest-escaped": "\x01" * min(ID_MAX, (CONTENT_MAX - 600) // len("\\u0001")),
 }
 
 

@@ -19,6 +19,7 @@ from conftest import (
     CONNS_MAX,
     CONTENT_MAX,
     HANDLED,
+    ID_MAX,
     QUIT,
     inside,
     ip,
@@ -236,13 +237,14 @@ def test_packet_asks_its_card_for_frames_to_a_second_address_while_it_runs(start
 def test_card_takes_content_of_several_segments(start, net):
     """Merged by the sender's kernel or not."""
     server = start.on(net)
-    text = "\\u2028" * 85
+    half = min(ID_MAX // 3, (CONTENT_MAX - 100) // 12)
+    text = "\\u2028" * half
     ids = '"groupID":"%s","userID":"%s"}' % (text, text)
     body = '{"x":"%s",%s' % ("x" * (CONTENT_MAX - len(ids) - 8), ids)
     with server.connection() as connection:
         for _ in range(50):
             assert connection.ask("POST", QUIT, body).body == HANDLED
-    assert server.status("?limit=1")["events"][0]["userID"] == "\u2028" * 85
+    assert server.status("?limit=1")["events"][0]["userID"] == "\u2028" * half
 
 
 @pytest.mark.parametrize("net", CARDS)

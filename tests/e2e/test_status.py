@@ -12,6 +12,7 @@ from boards import BOARD
 from conftest import (
     CALLER_TIMEOUT_S,
     CONNS_MAX,
+    CONTENT_MAX,
     HANDLED,
     ID_MAX,
     LIMIT_MAX,
@@ -345,9 +346,9 @@ def test_status_pipeline_is_answered_in_order(server):
 
 # Each byte of it takes six in the document, which is so larger than all buffers on its way. But
 # QEMU's user network takes much of it by itself, and does not tell a board that a reader is gone.
-LONG_GROUP = "\x01" * ID_MAX
+LONG_GROUP = "\x01" * min(ID_MAX, (CONTENT_MAX - 100) // len("\\u0001"))
 LONG_RING = min((2 << 20) if BOARD.is_process else (512 << 10), RING_MAX)
-LONG_N = LONG_RING // 300
+LONG_N = LONG_RING // (RECORD_BYTES + len(LONG_GROUP) + len("U1234567"))
 SLOW_NETS = ["user", "host", "tap"] if BOARD.is_process else ["host", "tap"]
 
 PROMPT_S = 2 if BOARD.is_process else CALLER_TIMEOUT_S
