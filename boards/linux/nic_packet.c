@@ -42,8 +42,8 @@ static int option_set(int name, const void *value, socklen_t len)
     return setsockopt(card, SOL_PACKET, name, value, len);
 }
 
-/* IPv4 and ARP, to our address or to a group. In the kernel, since on a card that takes in all
- * frames of the LAN each one would else wake us. */
+/* IPv4, IPv6 and ARP, to our address or to a group. In the kernel, since on a card that takes in
+ * all frames of the LAN each one would else wake us. */
 static int filter_attach(const uint8_t mac[6])
 {
     uint32_t mac_front =
@@ -51,7 +51,8 @@ static int filter_attach(const uint8_t mac[6])
     uint32_t mac_back = (uint32_t)mac[4] << 8 | mac[5];
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12), /* EtherType */
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 1, 0),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_ARP, 0, 6),
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0), /* destination */
         BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x01, 5, 0),
@@ -157,13 +158,51 @@ static uint32_t sum_u16(uint32_t sum, const uint8_t *bytes, size_t len)
     return len % 2 == 0 ? sum : sum + ((uint32_t)bytes[len - 1] << 8);
 }
 
-/* A TCP segment or UDP datagram, in an IPv4 frame. */
+/* A TCP segment or UDP datagram, and what of its IP header is in its checksum. */
 struct segment {
-    const uint8_t *ip;
+    const uint8_t *addresses;
+    size_t addresses_len;
+    uint8_t protocol;
     uint8_t *bytes;
     size_t len;
-    size_t checksum; /* its place */
 };
+
+static bool segment_find_ip4(struct segment *segment, uint8_t *ip, size_t len)
+{
+    if (len < 20 || ip[0] >> 4 != 4) {
+        return false;
+    }
+    bool fragment = (get_u16(ip + 6) & 0x3fffu) != 0; /* more fragments, or an offset */
+    size_t head_len = (size_t)(ip[0] & 0x0f) * 4, ip_len = get_u16(ip + 2);
+    if (fragment || head_len < 20 || ip_len > len || ip_len < head_len) {
+        return false;
+    }
+    *segment = (struct segment){ip + 12, 8, ip[9], ip + head_len, ip_len - head_len};
+    return true;
+}
+
+/* Without extension headers. */
+static bool segment_find_ip6(struct segment *segment, uint8_t *ip, size_t len)
+{
+    if (len < 40 || ip[0] >> 4 != 6 || get_u16(ip + 4) > len - 40) {
+        return false;
+    }
+    *segment = (struct segment){ip + 8, 32, ip[6], ip + 40, get_u16(ip + 4)};
+    return true;
+}
+
+/* Returns false for other frames, fragments, and frames that do not add up. */
+static bool segment_find(struct segment *segment, uint8_t *frame, size_t frame_len)
+{
+    if (frame_len < ETHER_BYTES) {
+        return false;
+    }
+    switch (get_u16(frame + 12)) {
+    case ETH_P_IP: return segment_find_ip4(segment, frame + ETHER_BYTES, frame_len - ETHER_BYTES);
+    case ETH_P_IPV6: return segment_find_ip6(segment, frame + ETHER_BYTES, frame_len - ETHER_BYTES);
+    default: return false;
+    }
+}
 
 /* Of the checksum in a segment or datagram; 0: not known. */
 static size_t checksum_place(uint8_t protocol)
@@ -175,27 +214,6 @@ static size_t checksum_place(uint8_t protocol)
     }
 }
 
-/* Returns false for other frames, fragments, and frames that do not add up. */
-static bool segment_find(struct segment *segment, uint8_t *frame, size_t frame_len)
-{
-    uint8_t *ip = frame + ETHER_BYTES;
-    if (frame_len < ETHER_BYTES + 20 || get_u16(frame + 12) != ETH_P_IP || ip[0] >> 4 != 4) {
-        return false;
-    }
-    bool fragment = (get_u16(ip + 6) & 0x3fffu) != 0; /* more fragments, or an offset */
-    size_t checksum = checksum_place(ip[9]);
-    if (fragment || checksum == 0) {
-        return false;
-    }
-    size_t head_len = (size_t)(ip[0] & 0x0f) * 4, ip_len = get_u16(ip + 2);
-    if (head_len < 20 || ip_len > frame_len - ETHER_BYTES || ip_len < head_len + checksum + 2) {
-        return false;
-    }
-    *segment = (struct segment){
-        .ip = ip, .bytes = ip + head_len, .len = ip_len - head_len, .checksum = checksum};
-    return true;
-}
-
 /* Where there is no checksum to write, the frame stays as it is: lwIP says what becomes of it. */
 static void checksum_complete(uint8_t *frame, size_t frame_len)
 {
@@ -203,14 +221,20 @@ static void checksum_complete(uint8_t *frame, size_t frame_len)
     if (!segment_find(&segment, frame, frame_len)) {
         return;
     }
-    uint8_t *place = segment.bytes + segment.checksum, protocol = segment.ip[9];
+    size_t checksum = checksum_place(segment.protocol);
+    if (checksum == 0 || segment.len < checksum + 2) {
+        return;
+    }
+    uint8_t *place = segment.bytes + checksum;
     place[0] = place[1] = 0;
-    /* The pseudo header: both addresses, protocol, length (RFC 9293 section 3.1, RFC 768). */
-    uint32_t sum = sum_u16(protocol + (uint32_t)segment.len, segment.ip + 12, 8);
+    /* The pseudo header: both addresses, protocol, length (RFC 9293 section 3.1, RFC 768, RFC 8200
+     * section 8.1). */
+    uint32_t sum =
+        sum_u16(segment.protocol + (uint32_t)segment.len, segment.addresses, segment.addresses_len);
     sum = sum_u16(sum, segment.bytes, segment.len);
     sum = (sum & 0xffffu) + (sum >> 16);
     sum = ~(sum + (sum >> 16)) & 0xffffu;
-    if (sum == 0 && protocol == IP_UDP) {
+    if (sum == 0 && segment.protocol == IP_UDP) {
         sum = 0xffffu; /* 0 would say that there is none */
     }
     place[0] = (uint8_t)(sum >> 8);
