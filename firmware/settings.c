@@ -241,23 +241,98 @@ static bool is_label(const char *label, size_t len)
     return true;
 }
 
-static const char *read_hostname(struct qr_settings *settings, struct span value)
+static bool is_hostname(struct span value)
 {
-    static const char *const why = "takes a host name: letters, digits, hyphens, dots; 1 to 63";
     size_t start = 0;
 
     if (value.len >= QR_SETTING_TEXT_MAX) {
-        return why;
+        return false;
     }
     for (size_t i = 0; i <= value.len; i++) {
         if (i == value.len || value.at[i] == '.') {
             if (!is_label(value.at + start, i - start)) {
-                return why;
+                return false;
             }
             start = i + 1;
         }
     }
+    return true;
+}
+
+static const char *read_hostname(struct qr_settings *settings, struct span value)
+{
+    if (!is_hostname(value)) {
+        return "takes a host name: letters, digits, hyphens, dots; 1 to 63";
+    }
     keep_text(settings->hostname, value);
+    return NULL;
+}
+
+static bool is_hexadecimal(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* One to four hexadecimal digits. */
+static bool take_group(struct span *from)
+{
+    size_t len = 0;
+
+    while (len < from->len && is_hexadecimal(from->at[len])) {
+        len++;
+    }
+    from->at += len;
+    from->len -= len;
+    return len >= 1 && len <= 4;
+}
+
+/* Eight groups, of which one run of zeros may be left out (RFC 4291 section 2.2, forms 1 and 2). */
+static bool is_ipv6(struct span value)
+{
+    bool shortened = take_text(&value, "::");
+    int groups = 0;
+
+    while (value.len != 0) {
+        if (!take_group(&value)) {
+            return false;
+        }
+        groups++;
+        if (value.len == 0) {
+            break;
+        }
+        if (take_text(&value, "::")) {
+            if (shortened) {
+                return false;
+            }
+            shortened = true;
+        } else if (!take_char(&value, ':') || value.len == 0) {
+            return false;
+        }
+    }
+    return shortened ? groups < 8 : groups == 8;
+}
+
+/* Whether the last label of a name begins with a digit: then it is no name (RFC 1123 section 2.1),
+ * but meant to be an IPv4 address. */
+static bool ends_in_number(struct span value)
+{
+    while (value.len > 0 && value.at[value.len - 1] >= '0' && value.at[value.len - 1] <= '9') {
+        value.len--;
+    }
+    return value.len == 0 || value.at[value.len - 1] == '.';
+}
+
+static const char *read_ntp(struct qr_settings *settings, struct span value)
+{
+    struct span rest = value;
+    uint32_t addr;
+    bool ipv4 = take_ipv4(&rest, &addr) && rest.len == 0;
+    bool name = is_hostname(value) && !ends_in_number(value);
+
+    if (!ipv4 && !name && !is_ipv6(value)) {
+        return "takes dhcp, off, an IPv4 or IPv6 address, or a host name";
+    }
+    keep_text(settings->ntp, value);
     return NULL;
 }
 
@@ -268,13 +343,28 @@ static const char *read_config(struct qr_settings *settings, struct span value)
     return "belongs on the command line";
 }
 
-static const char *read_flag(bool *flag, struct span value)
+static bool is_choice(bool *choice, struct span value)
 {
     if (!span_is(value, "yes") && !span_is(value, "no")) {
-        return "takes nothing, yes or no";
+        return false;
     }
-    *flag = span_is(value, "yes");
-    return NULL;
+    *choice = span_is(value, "yes");
+    return true;
+}
+
+static const char *read_ipv6(struct qr_settings *settings, struct span value)
+{
+    return is_choice(&settings->ipv6, value) ? NULL : "takes yes or no";
+}
+
+static const char *read_mdns(struct qr_settings *settings, struct span value)
+{
+    return is_choice(&settings->mdns, value) ? NULL : "takes yes or no";
+}
+
+static const char *read_flag(bool *flag, struct span value)
+{
+    return is_choice(flag, value) ? NULL : "takes nothing, yes or no";
 }
 
 static const char *read_quiet(struct qr_settings *settings, struct span value)
@@ -321,7 +411,10 @@ static const struct setting {
      read_publish},
     {"ring", "BYTES", "bytes of memory for events, also with K or M", NUMBER(QR_RING_DEFAULT),
      read_ring},
-    {"hostname", "NAME", "name to tell a DHCP server", "quitring", read_hostname},
+    {"hostname", "NAME", "name for DHCP and mDNS", "quitring", read_hostname},
+    {"ipv6", "YES|NO", "IPv6 addresses as routers announce them", "yes", read_ipv6},
+    {"mdns", "YES|NO", "be found as HOSTNAME.local", "yes", read_mdns},
+    {"ntp", "SERVER", "time server: dhcp, off, an address or a name", "dhcp", read_ntp},
     {"config", "FILE", "read a file of name=value lines first", NULL, read_config},
     {"quiet", NULL, "log errors and warnings only (-q)", NULL, read_quiet},
     {"verbose", NULL, "log each request, too (-v)", NULL, read_verbose},

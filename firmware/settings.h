@@ -23,6 +23,8 @@ struct qr_settings {
     uint16_t publish_port;
     uint32_t ring_bytes;
     char hostname[QR_SETTING_TEXT_MAX]; /* RFC 1123 */
+    char ntp[QR_SETTING_TEXT_MAX];      /* "dhcp", "off", an address, a host name */
+    bool ipv6, mdns;
     bool quiet, verbose, help, version;
 };
 

@@ -57,9 +57,9 @@ def test_help_lists_every_setting(start, option):
     assert program.wait() == 0
     assert program.errors() == ""
     assert lines[0].startswith("usage: quitring")
-    names = re.findall(r"^  --([a-z]+) ", "\n".join(lines), re.MULTILINE)
-    settings = {"net", "addr", "port", "publish", "ring", "hostname", "config"}
-    assert settings | {"quiet", "verbose", "help", "version"} == set(names)
+    names = re.findall(r"^  --([a-z0-9]+) ", "\n".join(lines), re.MULTILINE)
+    settings = {"net", "addr", "port", "publish", "ring", "hostname", "ipv6", "mdns", "ntp"}
+    assert settings | {"config", "quiet", "verbose", "help", "version"} == set(names)
     assert len(names) == len(set(names))
     assert all(len(line) <= 100 for line in lines)
 

@@ -63,6 +63,9 @@ static void test_settings_have_defaults_without_text(void **state)
     assert_int_equal(settings.publish_port, 8080);
     assert_int_equal(settings.ring_bytes, QR_RING_DEFAULT);
     assert_string_equal(settings.hostname, "quitring");
+    assert_string_equal(settings.ntp, "dhcp");
+    assert_true(settings.ipv6);
+    assert_true(settings.mdns);
     assert_false(settings.quiet);
     assert_false(settings.verbose);
     assert_false(settings.help);
@@ -214,6 +217,46 @@ static void test_settings_take_hostname(void **state)
     }
 }
 
+static void test_settings_take_ntp(void **state)
+{
+    (void)state;
+    static const char *const values[] = {
+        "dhcp",
+        "off",
+        "10.0.0.1",
+        "255.255.255.255",
+        "time",
+        "0.debian.pool.ntp.test",
+        "time1.test",
+        "1a",
+        "::",
+        "::1",
+        "1::",
+        "fe80::1",
+        "2001:db8::123:4567:89ab:cdef",
+        "1:2:3:4:5:6:7:8",
+        "1:2:3::5:6:7:8",
+        "::2:3:4:5:6:7:8",
+        "2001:DB8:ffff:FFFF:1234:abcd:ABCD:0",
+    };
+    for (size_t i = 0; i < LEN(values); i++) {
+        char line[96];
+        snprintf(line, sizeof line, "ntp=%s", values[i]);
+        struct qr_settings settings = settings_of(line);
+        assert_string_equal(settings.ntp, values[i]);
+    }
+}
+
+static void test_settings_take_choices(void **state)
+{
+    (void)state;
+    assert_false(settings_of("ipv6=no").ipv6);
+    assert_true(settings_of("ipv6=no\nipv6=yes").ipv6);
+    assert_false(settings_of("mdns=no").mdns);
+    assert_true(settings_of("mdns=no\nmdns=yes").mdns);
+    assert_true(settings_of("mdns=no").ipv6);
+}
+
 static void test_settings_take_flags_bare_yes_and_no(void **state)
 {
     (void)state;
@@ -275,6 +318,8 @@ static void test_settings_let_the_later_of_quiet_and_verbose_win(void **state)
 #define RING_TAKES                                                                                 \
     ": takes bytes from " NUMBER(QR_RING_MIN) " to " NUMBER(QR_RING_MAX) ", also with K or M"
 #define HOSTNAME_TAKES ": takes a host name: letters, digits, hyphens, dots; 1 to 63"
+#define NTP_TAKES      ": takes dhcp, off, an IPv4 or IPv6 address, or a host name"
+#define CHOICE_TAKES   ": takes yes or no"
 #define FLAG_TAKES     ": takes nothing, yes or no"
 
 /* The message begins with the line itself, so only the rest stands here. */
@@ -385,6 +430,34 @@ static const struct bad_line {
     {"hostname=a.-b", HOSTNAME_TAKES},
     {"hostname=a-.b", HOSTNAME_TAKES},
 
+    {"ntp=1", NTP_TAKES},
+    {"ntp=10.0.0", NTP_TAKES},
+    {"ntp=10.0.0.256", NTP_TAKES},
+    {"ntp=10.0.0.1.", NTP_TAKES},
+    {"ntp=time.1", NTP_TAKES},
+    {"ntp=time_server", NTP_TAKES},
+    {"ntp=time.test:123", NTP_TAKES},
+    {"ntp=time.test,time2.test", NTP_TAKES},
+    {"ntp=:", NTP_TAKES},
+    {"ntp=:::", NTP_TAKES},
+    {"ntp=:1", NTP_TAKES},
+    {"ntp=1:", NTP_TAKES},
+    {"ntp=::1:", NTP_TAKES},
+    {"ntp=1::2::3", NTP_TAKES},
+    {"ntp=::g", NTP_TAKES},
+    {"ntp=::12345", NTP_TAKES},
+    {"ntp=1:2:3:4:5:6:7", NTP_TAKES},
+    {"ntp=1:2:3:4:5:6:7:8:9", NTP_TAKES},
+    {"ntp=1:2:3:4::5:6:7:8", NTP_TAKES},
+    {"ntp=::10.0.0.1", NTP_TAKES},
+    {"ntp=fe80::1%eth0", NTP_TAKES},
+    {"ntp=[::1]", NTP_TAKES},
+
+    {"ipv6=1", CHOICE_TAKES},
+    {"ipv6=YES", CHOICE_TAKES},
+    {"ipv6=off", CHOICE_TAKES},
+    {"mdns=nope", CHOICE_TAKES},
+
     {"config=quitring.conf", ": belongs on the command line"},
 
     {"quiet=1", FLAG_TAKES},
@@ -398,30 +471,25 @@ static const struct bad_line {
 
 /* Usage faults: the value is missing. */
 static const struct bad_line missing_values[] = {
-    {"net", NET_TAKES},
-    {"net=", NET_TAKES},
-    {"addr", ADDR_TAKES},
-    {"addr=", ADDR_TAKES},
-    {"port", PORT_TAKES},
-    {"port=", PORT_TAKES},
-    {"publish", PUBLISH_TAKES},
-    {"publish=", PUBLISH_TAKES},
-    {"ring", RING_TAKES},
-    {"ring=", RING_TAKES},
-    {"hostname", HOSTNAME_TAKES},
-    {"hostname=", HOSTNAME_TAKES},
-    {"quiet=", FLAG_TAKES},
-    {"verbose=", FLAG_TAKES},
-    {"help=", FLAG_TAKES},
-    {"version=", FLAG_TAKES},
-    {"config", ": belongs on the command line"},
+    {"net", NET_TAKES},           {"net=", NET_TAKES},
+    {"addr", ADDR_TAKES},         {"addr=", ADDR_TAKES},
+    {"port", PORT_TAKES},         {"port=", PORT_TAKES},
+    {"publish", PUBLISH_TAKES},   {"publish=", PUBLISH_TAKES},
+    {"ring", RING_TAKES},         {"ring=", RING_TAKES},
+    {"hostname", HOSTNAME_TAKES}, {"hostname=", HOSTNAME_TAKES},
+    {"ntp", NTP_TAKES},           {"ntp=", NTP_TAKES},
+    {"ipv6", CHOICE_TAKES},       {"ipv6=", CHOICE_TAKES},
+    {"mdns", CHOICE_TAKES},       {"quiet=", FLAG_TAKES},
+    {"verbose=", FLAG_TAKES},     {"help=", FLAG_TAKES},
+    {"version=", FLAG_TAKES},     {"config", ": belongs on the command line"},
 };
 
 /* Settings that differ from the defaults everywhere, to see that a bad line changes nothing. */
 static struct qr_settings settings_of_all(void)
 {
     return settings_of("net=tap:qr0\naddr=10.1.2.3/8,10.0.0.1\nport=81\npublish=10.0.0.2:82\n"
-                       "ring=2K\nhostname=door\nverbose\nhelp\nversion\n");
+                       "ring=2K\nhostname=door\nntp=off\nipv6=no\nmdns=no\nverbose\nhelp\n"
+                       "version\n");
 }
 
 static void refuses(const char *line, const char *message, bool usage)
@@ -705,8 +773,8 @@ static void test_settings_survive_any_byte_anywhere(void **state)
 static void test_settings_survive_long_values(void **state)
 {
     (void)state;
-    static const char *const names[] = {
-        "net=tap:", "addr=", "port=", "publish=", "ring=", "hostname=", "config=", "quiet=", "x"};
+    static const char *const names[] = {"net=tap:",  "addr=", "port=",   "publish=", "ring=",
+                                        "hostname=", "ntp=",  "config=", "quiet=",   "x"};
     static char line[4096];
     static const char fillers[] = "a1.:\x01 -";
     for (size_t i = 0; i < LEN(names); i++) {
@@ -724,8 +792,8 @@ static void test_settings_survive_long_values(void **state)
 /* ---- help ---- */
 
 static const char *const names[] = {
-    "net",    "addr",  "port",    "publish", "ring",    "hostname",
-    "config", "quiet", "verbose", "help",    "version",
+    "net",  "addr", "port",   "publish", "ring",    "hostname", "ipv6",
+    "mdns", "ntp",  "config", "quiet",   "verbose", "help",     "version",
 };
 
 static bool help_line(unsigned i, char *line, size_t size)
@@ -799,8 +867,11 @@ static void test_settings_help_tells_the_defaults(void **state)
         assert_true(strcmp(names[i], "ring") != 0 || settings.ring_bytes == defaults.ring_bytes);
         assert_true(strcmp(names[i], "hostname") != 0 ||
                     strcmp(settings.hostname, defaults.hostname) == 0);
+        assert_true(strcmp(names[i], "ntp") != 0 || strcmp(settings.ntp, defaults.ntp) == 0);
+        assert_true(strcmp(names[i], "ipv6") != 0 || settings.ipv6 == defaults.ipv6);
+        assert_true(strcmp(names[i], "mdns") != 0 || settings.mdns == defaults.mdns);
     }
-    assert_int_equal(told, 5);
+    assert_int_equal(told, 8);
 }
 
 static void test_settings_help_says_when_a_line_does_not_fit(void **state)
@@ -842,6 +913,8 @@ int main(void)
         cmocka_unit_test(test_settings_take_ring),
         cmocka_unit_test(test_settings_take_ring_in_megabytes),
         cmocka_unit_test(test_settings_take_hostname),
+        cmocka_unit_test(test_settings_take_ntp),
+        cmocka_unit_test(test_settings_take_choices),
         cmocka_unit_test(test_settings_take_flags_bare_yes_and_no),
         cmocka_unit_test(test_settings_flags_change_no_other),
         cmocka_unit_test(test_settings_let_the_later_of_quiet_and_verbose_win),
