@@ -166,12 +166,19 @@ static bool on_kernel(void)
     return strcmp(settings.net, "host") == 0;
 }
 
-/* Without the setting, the network inside the process has a fixed address; all others ask DHCP. */
-static void choose_addr(struct qr_net_config *config)
+/* Without the setting, the network inside the process has a fixed address; all others ask DHCP.
+ * Nobody is in the former but us. */
+static void choose_net(struct qr_net_config *config)
 {
     bool user = strcmp(settings.net, "user") == 0;
+    bool asks_time = !user && strcmp(settings.ntp, "off") != 0;
 
-    *config = (struct qr_net_config){.hostname = settings.hostname};
+    *config = (struct qr_net_config){.ipv6 = settings.ipv6 && !user,
+                                     .hostname = settings.hostname,
+                                     .ntp = asks_time ? settings.ntp : NULL,
+                                     .mdns = settings.mdns && !user,
+                                     .port = settings.port,
+                                     .page = "/status"};
     if (settings.addr_set) {
         config->dhcp = settings.dhcp;
         config->addr = settings.addr;
@@ -200,7 +207,7 @@ static const struct qr_net *start_net(void)
         }
         return net;
     }
-    choose_addr(&config);
+    choose_net(&config);
     nic = (struct qr_board_nic_config){.net = settings.net,
                                        .addr = config.dhcp ? 0 : config.addr,
                                        .port = settings.port,
@@ -232,9 +239,14 @@ static void open_server(const struct qr_net *net)
 
 /* ---- the loop ---- */
 
+/* A time server's word counts more than the board's. */
 static struct qr_now read_clocks(void)
 {
-    return (struct qr_now){.uptime_ms = qr_board_uptime_ms(), .unix_ms = qr_board_unix_ms()};
+    uint64_t uptime_ms = qr_board_uptime_ms();
+    uint64_t unix_ms = qr_net_lwip_unix_ms(uptime_ms);
+
+    return (struct qr_now){.uptime_ms = uptime_ms,
+                           .unix_ms = unix_ms != 0 ? unix_ms : qr_board_unix_ms()};
 }
 
 static void turn(uint32_t max_wait_ms)

@@ -2,6 +2,8 @@
 #ifndef QR_PORT_HOOKS_H
 #define QR_PORT_HOOKS_H
 
+#include <stdbool.h>
+
 #include "lwip/err.h"
 #include "lwip/ip_addr.h"
 
@@ -23,6 +25,18 @@ err_t qr_hook_tcp_in(struct tcp_pcb *pcb, const struct tcp_hdr *header, u16_t op
                      u16_t first_len, const u8_t *second, const struct pbuf *p);
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options_len, first_len, second, p)                 \
     qr_hook_tcp_in(pcb, header, options_len, first_len, second, p)
+
+/* Looks at each IPv6 packet before lwIP 2.2.1 does, which would
+ * - work through any number of extension headers, and answer to many of them;
+ * - read a link-layer address behind the end of a neighbour discovery option of no length, and
+ * beyond the message;
+ * - let anybody tell it a path MTU of nothing, or another way to a destination.
+ * What may pass is TCP, UDP, and of ICMPv6 what a host needs that routes nothing and sends no
+ * packet that some link could not take: the options of neighbour discovery must add up; redirects
+ * and Packet Too Big are dropped. Of extension headers there is only the one that multicast
+ * listener queries have. Returns true when it has dropped, and freed, the packet. */
+bool qr_hook_ip6_in(struct pbuf *p);
+#define LWIP_HOOK_IP6_INPUT(p, netif) qr_hook_ip6_in(p)
 
 /* To be called, with the core locked, right before lwIP's TCP timers run. They assert that a
  * persist timer has something to send and nothing on the way, which a peer breaks that takes a

@@ -22,6 +22,7 @@
 #define LWIP_POSIX_SOCKETS_IO_NAMES   0
 #define LWIP_SOCKET_SELECT            0
 #define LWIP_SOCKET_POLL              1
+#define LWIP_SOCKET_MAX_MEMBERSHIPS   1 /* no socket joins a group; 0 does not compile */
 
 /* ---- memory: all static ---- */
 
@@ -46,18 +47,23 @@
 #define MEMP_NUM_NETCONN        (QR_CONNS_MAX + 1 + QR_LWIP_BACKLOG + 1)
 #define MEMP_NUM_TCP_PCB        (QR_CONNS_MAX + 1 + QR_LWIP_BACKLOG + QR_LWIP_CLOSING)
 #define MEMP_NUM_TCP_PCB_LISTEN 1
-#define MEMP_NUM_UDP_PCB        2 /* DHCP has one */
+#define MEMP_NUM_UDP_PCB        4 /* DHCP, DNS, SNTP, mDNS */
 #define MEMP_NUM_NETBUF         1 /* no UDP sockets */
+/* lwIP's own cyclic ones; SNTP has a request or a retry, and one that waits for the answer; mDNS
+ * one to probe or announce, six for each of IPv4 and IPv6 to space what it sends, and one for each
+ * question that is kept. lwIP ends the program where one is missing. */
+#define MEMP_NUM_SYS_TIMEOUT                                                                       \
+    (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 2 + (1 + 2 * 6 + MDNS_MAX_STORED_PKTS))
 /* Segments that are sent and not acknowledged, and those that came too early. */
 #define MEMP_NUM_TCP_SEG                                                                           \
     ((TCP_SND_QUEUELEN + TCP_OOSEQ_MAX_PBUFS) * (QR_CONNS_MAX + QR_LWIP_CLOSING))
 #define TCP_LISTEN_BACKLOG         1
 #define TCP_DEFAULT_LISTEN_BACKLOG QR_LWIP_BACKLOG
 
-/* Bytes for what is sent and not yet acknowledged, ARP, ICMP and DHCP. A reader that takes nothing
- * holds a send buffer in at most TCP_SND_QUEUELEN pieces, each with about 110 bytes around it: all
- * connections may be such readers, and never keep a callback from its reply. When it runs out,
- * sending waits. */
+/* Bytes for what is sent and not yet acknowledged, ARP, ICMP, DHCP and mDNS. A reader that takes
+ * nothing holds a send buffer in at most TCP_SND_QUEUELEN pieces, each with about 110 bytes around
+ * it: all connections may be such readers, and never keep a callback from its reply. When it runs
+ * out, sending waits. */
 #ifndef MEM_SIZE
 #define MEM_SIZE (12 * 1024 + QR_CONNS_MAX * (TCP_SND_BUF + 110 * TCP_SND_QUEUELEN))
 #endif
@@ -82,17 +88,18 @@
 #define DEFAULT_TCP_RECVMBOX_SIZE QR_LWIP_MBOX_SIZE
 #define DEFAULT_ACCEPTMBOX_SIZE   QR_LWIP_BACKLOG
 
-/* ---- IPv4 on Ethernet ---- */
+/* ---- IPv4 and IPv6 on Ethernet ---- */
 
 #define LWIP_IPV4                 1
-#define LWIP_IPV6                 0
+#define LWIP_IPV6                 1
 #define LWIP_ARP                  1
 #define ARP_TABLE_SIZE            (QR_CONNS_MAX + 2) /* a LAN of callers and pollers, and the gateway */
 #define LWIP_ETHERNET             1
 #define LWIP_ICMP                 1 /* ping finds it */
 #define LWIP_RAW                  0
-#define LWIP_UDP                  1 /* for DHCP */
-#define LWIP_DNS                  0
+#define LWIP_UDP                  1 /* for DHCP, DNS, SNTP and mDNS */
+#define LWIP_IGMP                 1 /* for mDNS over IPv4 */
+#define MEMP_NUM_IGMP_GROUP       2 /* all systems, mDNS */
 #define LWIP_DHCP                 1
 #define LWIP_ACD                  0 /* no probing of an address for seconds before its use */
 #define LWIP_DHCP_DOES_ACD_CHECK  0
@@ -102,6 +109,58 @@
 #define IP_REASSEMBLY             0 /* TCP does not fragment; nobody can then hold buffers with fragments */
 #define IP_FRAG                   0
 #define LWIP_NETIF_TX_SINGLE_PBUF 0 /* 1 takes a full frame of the heap for each reply */
+
+/* What we send over IPv6 has at most 1280 bytes (port/netif_board.h), so that it needs neither path
+ * MTU discovery nor fragments. */
+#define LWIP_IPV6_FRAG                 0
+#define LWIP_IPV6_REASS                0
+#define LWIP_IPV6_FORWARD              0
+#define LWIP_IPV6_DHCP6                0
+#define LWIP_IPV6_NUM_ADDRESSES        3 /* the link's, and of two prefixes (global and unique local) */
+#define LWIP_IPV6_MLD                  1 /* switches want to know who listens to which group */
+#define MEMP_NUM_MLD6_GROUP            2 /* of all our addresses, which end alike; mDNS */
+#define LWIP_ND6_NUM_NEIGHBORS         (QR_CONNS_MAX + 2) /* as with ARP */
+#define LWIP_ND6_NUM_DESTINATIONS      (QR_CONNS_MAX + 2) /* one for each caller, on the link or not */
+#define LWIP_ND6_NUM_PREFIXES          2
+#define LWIP_ND6_NUM_ROUTERS           2
+#define LWIP_ND6_QUEUEING              0 /* one packet may wait for a neighbour's address: TCP repeats */
+#define LWIP_ND6_RDNSS_MAX_DNS_SERVERS DNS_MAX_SERVERS
+
+/* ---- names and time ---- */
+
+#define LWIP_DNS            1 /* for a time server that is given by name, and nothing else */
+#define DNS_TABLE_SIZE      1
+#define DNS_MAX_SERVERS     2  /* one that does not answer may be replaced */
+#define DNS_MAX_NAME_LENGTH 64 /* a setting's text */
+
+#define SNTP_SERVER_DNS           1
+#define SNTP_MAX_SERVERS          2 /* as many as DHCP may name */
+#define LWIP_DHCP_GET_NTP_SRV     1
+#define LWIP_DHCP_MAX_NTP_SERVERS SNTP_MAX_SERVERS
+#define SNTP_CHECK_RESPONSE       2 /* an answer is from whom was asked, to what was asked */
+#define SNTP_COMP_ROUNDTRIP       1 /* else the clock would be late by the answer's way */
+/* Milliseconds: between questions, in which a crystal of 50 ppm goes wrong by 180 ms; until the
+ * next server's turn; from there to the next question at least (RFC 4330 section 10), twice as long
+ * each time up to ten times this; before the first question, since a house's power may just be
+ * back. */
+#define SNTP_UPDATE_DELAY       3600000
+#define SNTP_RECV_TIMEOUT       3000
+#define SNTP_RETRY_TIMEOUT      15000
+#define SNTP_STARTUP_DELAY_FUNC (1000 + LWIP_RAND() % 1000)
+
+#define SNTP_SET_SYSTEM_TIME_NTP(seconds, fraction) qr_port_time_set(seconds, fraction)
+#define SNTP_GET_SYSTEM_TIME_NTP(seconds, fraction) qr_port_time_get(&(seconds), &(fraction))
+
+#define LWIP_MDNS_RESPONDER  1
+#define LWIP_MDNS_SEARCH     0 /* we are found, and look for nobody */
+#define MDNS_MAX_SERVICES    1
+#define MDNS_MAX_STORED_PKTS 2 /* questions that came in parts, and those parts */
+/* Bytes of a message, from the heap: all records of a name of 63 bytes with 3 IPv6 addresses take
+ * 700.
+ */
+#define MDNS_OUTPUT_PACKET_SIZE        1024
+#define LWIP_NUM_NETIF_CLIENT_DATA     1 /* mDNS keeps its state there */
+#define LWIP_NETIF_EXT_STATUS_CALLBACK 1 /* addresses that come: mDNS, port/wall_clock.c */
 
 /* ---- TCP ---- */
 

@@ -12,9 +12,11 @@
 #include "lwip/sockets.h"
 #include "lwip/tcp.h"
 #include "lwip/tcpip.h"
+#include "mdns.h"
 #include "netif_board.h"
 #include "netif/ethernet.h"
 #include "pump.h"
+#include "wall_clock.h"
 
 static struct netif netif;
 
@@ -59,11 +61,11 @@ static int prepare(int socket)
 
 /* ---- net.h ---- */
 
+/* A socket of IPv6 on any address takes IPv4, too. */
 static int net_listen(void *ctx, uint16_t port)
 {
-    struct sockaddr_in addr = {
-        .sin_family = AF_INET, .sin_port = lwip_htons(port), .sin_addr.s_addr = INADDR_ANY};
-    int socket = lwip_socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = lwip_htons(port)};
+    int socket = lwip_socket(AF_INET6, SOCK_STREAM, 0);
     int error;
 
     (void)ctx;
@@ -214,6 +216,7 @@ static const struct qr_net net = {
     .poll = net_poll,
 };
 
+/* The address comes last: mDNS and SNTP begin when it does. */
 const struct qr_net *qr_net_lwip_start(const struct qr_net_config *config)
 {
     ip4_addr_t addr = {lwip_htonl(config->addr)};
@@ -222,18 +225,26 @@ const struct qr_net *qr_net_lwip_start(const struct qr_net_config *config)
 
     LOCK_TCPIP_CORE();
     tcpip_init(NULL, NULL);
-    if (config->dhcp) {
-        ip4_addr_set_zero(&addr);
-        ip4_addr_set_zero(&netmask);
-        ip4_addr_set_zero(&gateway);
-    }
-    (void)netif_add(&netif, &addr, &netmask, &gateway, NULL, qr_netif_board_init, ethernet_input);
+    (void)netif_add(&netif, NULL, NULL, NULL, NULL, qr_netif_board_init, ethernet_input);
+    netif.mtu6 = QR_NETIF_MTU6;
+    netif.ip6_autoconfig_enabled = config->ipv6;
     netif_set_hostname(&netif, config->hostname);
     netif_set_default(&netif);
     netif_set_up(&netif);
     netif_set_link_up(&netif);
+    if (config->mdns) {
+        qr_mdns_start(&netif, config);
+    }
+    if (config->ntp != NULL) {
+        qr_wall_clock_start(config->ntp);
+    }
+    if (config->ipv6) {
+        netif_create_ip6_linklocal_address(&netif, 1);
+    }
     if (config->dhcp) {
         (void)dhcp_start(&netif);
+    } else {
+        netif_set_addr(&netif, &addr, &netmask, &gateway);
     }
     UNLOCK_TCPIP_CORE();
     return &net;

@@ -4,9 +4,11 @@
 
 #include "boards/board.h"
 #include "lwip/etharp.h"
+#include "lwip/ethip6.h"
 #include "lwip/pbuf.h"
 #include "lwip/stats.h"
 #include "lwip/tcpip.h"
+#include "mdns.h"
 #include "netif/ethernet.h"
 #include "pump.h"
 
@@ -54,8 +56,10 @@ err_t qr_netif_board_init(struct netif *netif)
     netif->mtu = 1500;
     netif->hwaddr_len = ETH_HWADDR_LEN;
     memcpy(netif->hwaddr, qr_board_mac(), ETH_HWADDR_LEN);
-    netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET;
-    netif->output = etharp_output;
+    netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET |
+                   NETIF_FLAG_IGMP | NETIF_FLAG_MLD6;
+    netif->output = qr_mdns_output;
+    netif->output_ip6 = ethip6_output;
     netif->linkoutput = frame_out;
     return ERR_OK;
 }

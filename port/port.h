@@ -9,18 +9,26 @@
 
 #include "src/net.h"
 
-/* Addresses in host byte order: 127.0.0.1 is 0x7f000001. */
+/* Addresses in host byte order: 127.0.0.1 is 0x7f000001. Texts must outlive the network. */
 struct qr_net_config {
     bool dhcp;
     uint32_t addr, netmask, gateway; /* without dhcp; gateway 0: none */
-    const char *hostname;            /* for DHCP; must outlive the network */
+    bool ipv6;                       /* addresses as routers announce them (SLAAC, RFC 4862) */
+    const char *hostname;            /* for DHCP; its first label for mDNS */
+    const char *ntp;  /* "dhcp": whom DHCP names; an address; a host name; NULL: nobody */
+    bool mdns;        /* hostname.local, and a service _http._tcp */
+    uint16_t port;    /* of that service, */
+    const char *page; /* and where to look at it: "/status" */
 };
 
 /* lwIP on the board's card, which is open. Call once. Never fails: all memory is static. */
 const struct qr_net *qr_net_lwip_start(const struct qr_net_config *config);
 
-/* Our address under lwIP now; 0: none yet. */
+/* Our IPv4 address under lwIP now; 0: none yet. */
 uint32_t qr_net_lwip_addr(void);
+
+/* Milliseconds since 1970 at that uptime, as a time server has told; 0: none has, yet. */
+uint64_t qr_net_lwip_unix_ms(uint64_t uptime_ms);
 
 /* The kernel's sockets, listening on addr. NULL: this board has no kernel. */
 const struct qr_net *qr_net_kernel_start(uint32_t addr);

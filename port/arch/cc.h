@@ -29,4 +29,8 @@ _Noreturn void qr_port_assert_failed(const char *what);
 uint32_t qr_port_random(void);
 #define LWIP_RAND() qr_port_random()
 
+/* SNTP's clock (port/wall_clock.c): seconds since 2036-02-07T06:28:16Z and 2^-32 of them. */
+void qr_port_time_set(int32_t seconds, uint32_t fraction);
+void qr_port_time_get(int32_t *seconds, uint32_t *fraction);
+
 #endif

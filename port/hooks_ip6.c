@@ -1,0 +1,84 @@
+#include "hooks.h"
+#include "lwip/icmp6.h"
+#include "lwip/pbuf.h"
+#include "lwip/prot/ip6.h"
+#include "lwip/prot/nd6.h"
+
+/* Bytes of an extension header that holds one option of 4 bytes (RFC 8200 section 4.3). */
+#define SHORT_HEADER 8
+
+/* The message's options from at on: type, length in units of 8 bytes, content (RFC 4861
+ * section 4.6).
+ */
+static bool options_add_up(const u8_t *bytes, u16_t at, u16_t end)
+{
+    while (at < end) {
+        u16_t len;
+        if (end - at < 2 || bytes[at + 1] == 0) {
+            return false;
+        }
+        len = (u16_t)(bytes[at + 1] * 8);
+        if (len > end - at) {
+            return false;
+        }
+        at = (u16_t)(at + len);
+    }
+    return true;
+}
+
+/* The ICMPv6 message of bytes from at on. */
+static bool message_passes(const u8_t *bytes, u16_t at, u16_t end)
+{
+    u16_t head_len;
+
+    if (at == end) {
+        return false;
+    }
+    switch (bytes[at]) {
+    case ICMP6_TYPE_PTB:
+    case ICMP6_TYPE_RD: return false;
+    case ICMP6_TYPE_RA: head_len = sizeof(struct ra_header); break;
+    case ICMP6_TYPE_NS: head_len = sizeof(struct ns_header); break;
+    case ICMP6_TYPE_NA: head_len = sizeof(struct na_header); break;
+    default: return true;
+    }
+    return end - at >= head_len && options_add_up(bytes, (u16_t)(at + head_len), end);
+}
+
+/* A multicast listener query behind the header that it has, with a router alert (RFC 2711). */
+static bool query_passes(const u8_t *bytes, u16_t at, u16_t end)
+{
+    return end - at > SHORT_HEADER && bytes[at] == IP6_NEXTH_ICMP6 && bytes[at + 1] == 0 &&
+           bytes[at + 2] == IP6_ROUTER_ALERT_OPTION && bytes[at + SHORT_HEADER] == ICMP6_TYPE_MLQ;
+}
+
+/* An echo's content may go on in further buffers; nothing else of ICMPv6 needs to be so long. */
+static bool passes(const struct pbuf *p)
+{
+    const u8_t *bytes = p->payload;
+    const struct ip6_hdr *head = p->payload;
+    u16_t end;
+
+    if (p->len <= IP6_HLEN || IP6H_PLEN(head) > p->tot_len - IP6_HLEN) {
+        return false;
+    }
+    end = (u16_t)(IP6_HLEN + IP6H_PLEN(head));
+    switch (IP6H_NEXTH(head)) {
+    case IP6_NEXTH_TCP:
+    case IP6_NEXTH_UDP: return true;
+    case IP6_NEXTH_ICMP6:
+        return bytes[IP6_HLEN] == ICMP6_TYPE_EREQ ||
+               (p->len >= end && message_passes(bytes, IP6_HLEN, end));
+    case IP6_NEXTH_HOPBYHOP: return p->len >= end && query_passes(bytes, IP6_HLEN, end);
+    default: return false;
+    }
+}
+
+bool qr_hook_ip6_in(struct pbuf *p)
+{
+    if (passes(p)) {
+        return false;
+    }
+    (void)pbuf_free(p);
+    return true;
+}

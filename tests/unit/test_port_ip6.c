@@ -1,0 +1,324 @@
+/* IPv6 as a host has it: addresses by itself (RFC 4862), neighbours (RFC 4861), ping and TCP; and
+ * frames that lwIP must not see. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fake_board.h"
+#include "port_link.h"
+
+enum {
+    TOO_BIG = 2,
+    ECHO = 128,
+    ECHO_REPLY = 129,
+    LISTENER_QUERY = 130,
+    LISTENER_REPORT = 131,
+    ROUTER_SOLICIT = 133,
+    ROUTER_ADVERT = 134,
+    NEIGHBOR_SOLICIT = 135,
+    NEIGHBOR_ADVERT = 136,
+    REDIRECT = 137
+};
+
+/* fd77::/64 with our identifier. */
+static const uint8_t ours_global[16] = {0xfd, 0x77, [8] = 0, 0x51, 0x52, 0xff, 0xfe, 0, 0, 1};
+
+static const struct qr_net *net;
+
+static int start(void **state)
+{
+    (void)state;
+    net = link_start((struct qr_net_config){.hostname = "quitring", .ipv6 = true});
+    return net->listen(net->ctx, WIRE_OUR_PORT) < 0;
+}
+
+/* ---- frames ---- */
+
+static void send6(const uint8_t *to, uint8_t protocol, const void *content, size_t len)
+{
+    uint8_t frame[WIRE_FRAME_MAX];
+
+    link_deliver(frame, link_put_ip6(frame, to, protocol, 255, content, len));
+}
+
+/* Who has the address? With an option that says so of the router's own. Returns its length. */
+static size_t put_solicit(uint8_t *message, const uint8_t *target)
+{
+    static const uint8_t option[] = {1, 1, 0x02, 0xaa, 0, 0, 0, 2};
+
+    memset(message, 0, 8);
+    message[0] = NEIGHBOR_SOLICIT;
+    memcpy(message + 8, target, 16);
+    memcpy(message + 24, option, sizeof option);
+    return 32;
+}
+
+static void put_echo(uint8_t *message, size_t len)
+{
+    memset(message, 'p', len);
+    memset(message, 0, 8);
+    message[0] = ECHO;
+}
+
+/* The router knows us, and we know it. */
+static void meet(void)
+{
+    uint8_t message[32];
+
+    send6(link_ours6, LINK_ICMP6, message, put_solicit(message, link_ours6));
+    assert_non_null(link_icmp6(NEIGHBOR_ADVERT, 0));
+    link_forget();
+}
+
+static bool pings(const uint8_t *to, size_t len)
+{
+    static uint8_t message[1400];
+
+    link_forget();
+    put_echo(message, 8 + len);
+    send6(to, LINK_ICMP6, message, 8 + len);
+    return link_icmp6(ECHO_REPLY, 0) != NULL && link_icmp6(ECHO_REPLY, 0)->len == 62 + len;
+}
+
+/* ---- tests ---- */
+
+static void test_port_ip6_asks_whether_its_address_is_taken_then_for_routers(void **state)
+{
+    (void)state;
+    link_run(6000);
+    const struct link_frame *solicit = link_icmp6(NEIGHBOR_SOLICIT, 0);
+    assert_non_null(solicit);
+    assert_memory_equal(solicit->bytes + LINK_IP6_CONTENT + 8, link_ours6, 16);
+    assert_non_null(link_icmp6(ROUTER_SOLICIT, 0));
+}
+
+static void test_port_ip6_tells_who_asks_for_its_address(void **state)
+{
+    (void)state;
+    uint8_t message[32];
+    size_t len = put_solicit(message, link_ours6);
+    link_forget();
+    send6(link_ours6, LINK_ICMP6, message, len);
+    const struct link_frame *advert = link_icmp6(NEIGHBOR_ADVERT, 0);
+    assert_non_null(advert);
+    assert_memory_equal(advert->bytes + LINK_IP6_CONTENT + 8, link_ours6, 16);
+    assert_memory_equal(advert->bytes + LINK_IP6_CONTENT + 26, qr_board_mac(), 6);
+    link_forget();
+    message[23] ^= 1;
+    send6(link_ours6, LINK_ICMP6, message, len);
+    assert_null(link_icmp6(NEIGHBOR_ADVERT, 0));
+}
+
+static void test_port_ip6_answers_ping_of_any_size(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0, 1, 56, 564, 565, 580, 1224, 1392};
+    meet();
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        assert_true(pings(link_ours6, sizes[i]));
+    }
+}
+
+/* 1280 bytes pass every link: 1220 of them are TCP's. */
+static void test_port_ip6_takes_connections_and_asks_for_segments_that_pass_every_link(void **state)
+{
+    (void)state;
+    uint8_t syn[24] = {0xc0,        0, 0,    WIRE_OUR_PORT, 0,        0, 0,         9,
+                       [12] = 0x60, 2, 0xff, 0xff,          [20] = 2, 4, 1440 >> 8, 1440 & 255};
+    link_forget();
+    send6(link_ours6, LINK_TCP, syn, sizeof syn);
+    const uint8_t *tcp = link_tcp6(0)->bytes + LINK_IP6_CONTENT;
+    assert_int_equal(tcp[13], SYN | ACK);
+    assert_int_equal(wire_get32(tcp + 8), 10);
+    assert_int_equal(wire_get16(tcp + 20), 0x0204);
+    assert_int_equal(wire_get16(tcp + 22), 1220);
+}
+
+static void test_port_ip6_drops_segments_whose_options_do_not_add_up(void **state)
+{
+    (void)state;
+    uint8_t syn[24] = {
+        0xc1, 0, 0, WIRE_OUR_PORT, 0, 0, 0, 9, [12] = 0x60, 2, 0xff, 0xff, [20] = 2, 40, 0, 0};
+    link_forget();
+    send6(link_ours6, LINK_TCP, syn, sizeof syn);
+    assert_null(link_tcp6(0));
+}
+
+/* A length of 0 would have it read a MAC address behind the message. */
+static void test_port_ip6_drops_neighbor_messages_whose_options_do_not_add_up(void **state)
+{
+    (void)state;
+    static const uint8_t lengths[] = {0, 2, 3, 255};
+    uint8_t message[32];
+    for (size_t i = 0; i < sizeof lengths; i++) {
+        size_t len = put_solicit(message, link_ours6);
+        message[25] = lengths[i];
+        link_forget();
+        send6(link_ours6, LINK_ICMP6, message, len);
+        send6(link_ours6, LINK_ICMP6, message, 26);
+        assert_null(link_icmp6(NEIGHBOR_ADVERT, 0));
+    }
+    meet();
+}
+
+static size_t put_advert(uint8_t *message, uint8_t prefix_units)
+{
+    static const uint8_t head[] = {ROUTER_ADVERT, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t prefix[] = {3, 4,  64, 0xc0, 0, 0, 14, 16,   0,
+                                     0, 14, 16, 0,    0, 0, 0,  0xfd, 0x77};
+
+    memset(message, 0, 48);
+    memcpy(message, head, sizeof head);
+    memcpy(message + 16, prefix, sizeof prefix);
+    message[17] = prefix_units;
+    return 48;
+}
+
+static void test_port_ip6_makes_no_address_of_a_broken_advertisement(void **state)
+{
+    (void)state;
+    static const uint8_t units[] = {0, 5, 255};
+    uint8_t message[48];
+    for (size_t i = 0; i < sizeof units; i++) {
+        send6(link_all6, LINK_ICMP6, message, put_advert(message, units[i]));
+    }
+    link_run(4000);
+    assert_false(pings(ours_global, 56));
+}
+
+static void test_port_ip6_makes_an_address_of_the_router_s_prefix(void **state)
+{
+    (void)state;
+    uint8_t message[48];
+    send6(link_all6, LINK_ICMP6, message, put_advert(message, 4));
+    link_run(4000);
+    assert_true(pings(ours_global, 56));
+    assert_memory_equal(link_icmp6(ECHO_REPLY, 0)->bytes + LINK_IP6 + 8, ours_global, 16);
+}
+
+/* Else the next segment would have no room for a byte. */
+static void test_port_ip6_lets_nobody_make_its_packets_smaller(void **state)
+{
+    (void)state;
+    uint8_t message[8 + 40] = {TOO_BIG, 0, 0, 0, 0, 0, 0, 1, 0x60, [14] = LINK_TCP};
+    memcpy(message + 16, link_ours6, 16);
+    memcpy(message + 32, link_router6, 16);
+    assert_true(pings(link_ours6, 56));
+    send6(link_ours6, LINK_ICMP6, message, sizeof message);
+    uint8_t syn[24] = {0xc2,        0, 0,    WIRE_OUR_PORT, 0,        0, 0,         9,
+                       [12] = 0x60, 2, 0xff, 0xff,          [20] = 2, 4, 1440 >> 8, 1440 & 255};
+    link_forget();
+    send6(link_ours6, LINK_TCP, syn, sizeof syn);
+    assert_int_equal(wire_get16(link_tcp6(0)->bytes + LINK_IP6_CONTENT + 22), 1220);
+}
+
+static void test_port_ip6_lets_nobody_redirect_it(void **state)
+{
+    (void)state;
+    uint8_t message[40 + 8] = {REDIRECT, [40] = 2, 1, 0x02, 0xbb, 0, 0, 0, 9};
+    memcpy(message + 8, link_ours6, 16); /* through ourselves */
+    memcpy(message + 24, link_router6, 16);
+    send6(link_ours6, LINK_ICMP6, message, sizeof message);
+    assert_true(pings(link_ours6, 56));
+    assert_memory_equal(link_icmp6(ECHO_REPLY, 0)->bytes, "\x02\xaa\0\0\0\x02", 6);
+}
+
+static void test_port_ip6_drops_extension_headers(void **state)
+{
+    (void)state;
+    static const uint8_t headers[] = {0, 43, 44, 51, 60, 135, 59, 253};
+    for (size_t i = 0; i < sizeof headers; i++) {
+        uint8_t content[64] = {LINK_ICMP6, 0, 1, 4};
+        link_forget();
+        put_echo(content + 8, 56);
+        send6(link_ours6, headers[i], content, sizeof content);
+        assert_null(link_icmp6(ECHO_REPLY, 0));
+        assert_null(link_icmp6(4, 0)); /* parameter problem */
+    }
+}
+
+/* A switch's question who listens to which group; it has a header of its own (RFC 2710 section 3).
+ */
+static void test_port_ip6_tells_its_groups_to_switches(void **state)
+{
+    (void)state;
+    uint8_t content[8 + 24] = {LINK_ICMP6, 0, 5, 2, 0, 0, 1, 0, LISTENER_QUERY, [12] = 1, 0};
+    uint32_t sum = 0;
+    for (size_t i = 0; i < 16; i += 2) { /* the checksum is that of the message behind the header */
+        sum += wire_get16(link_router6 + i) + wire_get16(link_all6 + i);
+    }
+    sum += 24 + LINK_ICMP6 + wire_get16(content + 8) + wire_get16(content + 12);
+    while (sum >> 16 != 0) {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    wire_put16(content + 10, ~sum & 0xffff);
+    link_forget();
+    send6(link_all6, 0, content, sizeof content);
+    link_run(2000);
+    const struct link_frame *report = link_hop_by_hop(0);
+    assert_non_null(report);
+    assert_int_equal(report->bytes[LINK_IP6_CONTENT + 8], LISTENER_REPORT);
+}
+
+/* Each cut, and each byte wrong in turn, of what lwIP reads. */
+static void test_port_ip6_takes_no_harm_from_broken_frames(void **state)
+{
+    (void)state;
+    uint8_t message[64], whole[WIRE_FRAME_MAX], frame[WIRE_FRAME_MAX];
+    size_t lens[] = {put_solicit(message, link_ours6), put_advert(message, 4)};
+    for (size_t which = 0; which < 2; which++) {
+        size_t len = which == 0 ? put_solicit(message, link_ours6) : put_advert(message, 4);
+        assert_int_equal(len, lens[which]);
+        for (size_t cut = 0; cut < len; cut++) {
+            link_deliver(frame, link_put_ip6(frame, link_ours6, LINK_ICMP6, 255, message, cut));
+            wire_put16(frame + LINK_IP6 + 4, (unsigned)len); /* says that it is whole */
+            fake_board_deliver(frame, LINK_IP6_CONTENT + cut);
+            link_run(0);
+        }
+        for (size_t at = 0; at < len; at++) {
+            uint8_t byte = message[at];
+            for (unsigned value = 0; value < 256; value += 51) {
+                message[at] = (uint8_t)value;
+                send6(link_ours6, LINK_ICMP6, message, len);
+            }
+            message[at] = byte;
+        }
+        size_t whole_len = link_put_ip6(whole, link_ours6, LINK_ICMP6, 255, message, len);
+        for (size_t at = 12; at < LINK_IP6_CONTENT; at++) {
+            for (unsigned value = 0; value < 256; value += 51) {
+                memcpy(frame, whole, whole_len);
+                frame[at] = (uint8_t)value;
+                link_deliver(frame, whole_len);
+            }
+        }
+    }
+    link_run(60000);
+    meet();
+    assert_true(pings(link_ours6, 56));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_port_ip6_asks_whether_its_address_is_taken_then_for_routers),
+        cmocka_unit_test(test_port_ip6_tells_who_asks_for_its_address),
+        cmocka_unit_test(test_port_ip6_answers_ping_of_any_size),
+        cmocka_unit_test(
+            test_port_ip6_takes_connections_and_asks_for_segments_that_pass_every_link),
+        cmocka_unit_test(test_port_ip6_drops_segments_whose_options_do_not_add_up),
+        cmocka_unit_test(test_port_ip6_drops_neighbor_messages_whose_options_do_not_add_up),
+        cmocka_unit_test(test_port_ip6_makes_no_address_of_a_broken_advertisement),
+        cmocka_unit_test(test_port_ip6_makes_an_address_of_the_router_s_prefix),
+        cmocka_unit_test(test_port_ip6_lets_nobody_make_its_packets_smaller),
+        cmocka_unit_test(test_port_ip6_lets_nobody_redirect_it),
+        cmocka_unit_test(test_port_ip6_drops_extension_headers),
+        cmocka_unit_test(test_port_ip6_tells_its_groups_to_switches),
+        cmocka_unit_test(test_port_ip6_takes_no_harm_from_broken_frames),
+    };
+
+    return cmocka_run_group_tests_name("port_ip6", tests, start, NULL);
+}
