@@ -171,7 +171,9 @@
 #define TCP_WND                  (4 * TCP_MSS)
 #define TCP_WND_UPDATE_THRESHOLD (2 * TCP_MSS) /* no bare one for each callback */
 #define TCP_SND_BUF              (2 * TCP_MSS)
-#define TCP_SND_QUEUELEN         8 /* pieces, short where the peer wants short segments */
+#ifndef TCP_SND_QUEUELEN
+#define TCP_SND_QUEUELEN 8 /* pieces, short where the peer wants short segments */
+#endif
 #define TCP_QUEUE_OOSEQ          1
 #define TCP_OOSEQ_MAX_PBUFS      2 /* of a connection; the rest is sent again */
 #define LWIP_TCP_SACK_OUT        0

@@ -1,11 +1,10 @@
 """Flash and RAM of the microcontroller boards, by room, as the table that stands in the README.
 
-    size.py ELF…            prints it; build/BOARD/quitring, with debug information
+    size.py ELF…            prints it; build/BOARD/quitring, beside its objects
     size.py --readme ELF…   says whether the README's table is that one still
 
-A symbol belongs to the room whose source file the debug information names. What the linker keeps
-without a symbol, and so without a name, is text for people: messages and names. With link-time
-optimisation a function counts where it was inlined. The README's figures may be off by a tenth,
+A symbol belongs to the room whose object has it; with link-time optimisation a function counts where
+it was inlined. What the linker keeps without a symbol is text: messages and names. The README's figures may be off by a tenth,
 which is what one compiler's version differs from another's.
 """
 
@@ -17,29 +16,17 @@ import sys
 import report
 
 README = "README.md"
-NM = "arm-none-eabi-nm"
 READELF = "arm-none-eabi-readelf"
 TOLERANCE, TOLERANCE_BYTES = 0.10, 256
 
 FLASH = ["server", "port", "lwIP", "driver", "libc", "texts"]
 RAM = ["connections", "ring", "lwIP and port", "stacks", "the rest"]
 
-# Debug information names files of the project by their whole path, or as the compiler was given
-# them.
-ROOMS = (
-    ("lwIP", re.compile(r"(^|/)src/(core|api|apps|netif|include)/")),
-    ("server", re.compile(r"(^|/)(src|firmware)/[^/]+$|(^|/)jsmn\.h$")),
-    ("port", re.compile(r"(^|/)port/")),
-    ("driver", re.compile(r"(^|/)boards/")),
-)
+ROOMS = {"src": "server", "firmware": "server", "port": "port", "lwip": "lwIP", "boards": "driver"}
 
 
-def room_of(place):
-    file = place.rsplit(":", 1)[0]
-    for room, pattern in ROOMS:
-        if pattern.search(file):
-            return room
-    return "libc"
+def room_of(path):
+    return ROOMS[path.split("/obj/")[1].split("/")[0]]
 
 
 def output(*command):
@@ -57,15 +44,31 @@ def sections(elf):
     return found
 
 
+def plain(name):
+    """Without what the compiler puts behind a static name, or one it made a variant of."""
+    return re.sub(r"\.(lto_priv|constprop|isra|part|\d).*", "", name)
+
+
+def defined(file):
+    """(address, size, name) of all functions and variables. Not by nm, which would ask the compiler
+    what is in an object for link-time optimisation."""
+    for line in output(READELF, "-s", "-W", file).splitlines():
+        words = line.split()
+        if len(words) == 8 and words[3] in ("FUNC", "OBJECT") and words[6] != "UND":
+            yield int(words[1], 16) & ~1, int(words[2], 0), plain(words[7])
+
+
+def objects(elf):
+    for folder, _, names in sorted(os.walk(os.path.join(os.path.dirname(elf), "obj"))):
+        yield from (os.path.join(folder, name) for name in sorted(names) if name.endswith(".o"))
+
+
 def symbols(elf):
     """(address, size, name, room); each address once, since names may share one."""
+    rooms = {name: room_of(path) for path in objects(elf) for _, _, name in defined(path)}
     found = {}
-    for line in output(NM, "-S", "-l", elf).splitlines():
-        what, _, place = line.partition("\t")
-        words = what.split()
-        if len(words) == 4:
-            address, size = int(words[0], 16) & ~1, int(words[1], 16)
-            found[address] = (address, size, words[3], room_of(place))
+    for address, size, name in defined(elf):
+        found[address] = (address, size, name, rooms.get(name, "libc"))
     return found.values()
 
 
