@@ -174,12 +174,12 @@
 #ifndef TCP_SND_QUEUELEN
 #define TCP_SND_QUEUELEN 8 /* pieces, short where the peer wants short segments */
 #endif
-#define TCP_QUEUE_OOSEQ          1
-#define TCP_OOSEQ_MAX_PBUFS      2 /* of a connection; the rest is sent again */
-#define LWIP_TCP_SACK_OUT        0
-#define LWIP_TCP_TIMESTAMPS      0
-#define LWIP_TCP_KEEPALIVE       1 /* dead callers go this way; the times are set by net_lwip.c */
-#define LWIP_CHECKSUM_ON_COPY    1
+#define TCP_QUEUE_OOSEQ       1
+#define TCP_OOSEQ_MAX_PBUFS   2 /* of a connection; the rest is sent again */
+#define LWIP_TCP_SACK_OUT     0
+#define LWIP_TCP_TIMESTAMPS   0
+#define LWIP_TCP_KEEPALIVE    1 /* dead callers go this way; the times are set by net_lwip.c */
+#define LWIP_CHECKSUM_ON_COPY 1
 
 /* ---- guards from the outside (port/hooks.c) ---- */
 

@@ -20,16 +20,17 @@
 
 static struct netif *the_netif;
 
-/* A frame that was taken from the board and found no pbuf waits here for the next turn. */
+/* A frame that was taken from the board and found no pbuf waits here for the next turn. Otherwise
+ * one that goes out in several pieces is put together here. */
 static struct {
     size_t len; /* 0: none waits */
     bool tried;
     uint8_t bytes[QR_BOARD_FRAME_MAX];
 } in;
+_Static_assert(QR_BOARD_FRAME_MAX >= FRAME_OUT_MAX, "frames of either way fit");
 
 static err_t frame_out(struct netif *netif, struct pbuf *p)
 {
-    static uint8_t bytes[FRAME_OUT_MAX];
     const void *frame = p->payload;
 
     (void)netif;
@@ -37,8 +38,11 @@ static err_t frame_out(struct netif *netif, struct pbuf *p)
         return ERR_BUF;
     }
     if (p->next != NULL) {
-        (void)pbuf_copy_partial(p, bytes, p->tot_len, 0);
-        frame = bytes;
+        if (in.len != 0) {
+            return ERR_MEM; /* lwIP tries again */
+        }
+        (void)pbuf_copy_partial(p, in.bytes, p->tot_len, 0);
+        frame = in.bytes;
     }
     if (qr_board_frame_out(frame, p->tot_len) != 0) {
         LINK_STATS_INC(link.drop); /* TCP sends it again */
@@ -103,6 +107,7 @@ bool qr_netif_board_input(void)
         LINK_STATS_INC(link.drop);
     } else {
         (void)pbuf_take(p, in.bytes, (u16_t)in.len);
+        in.len = 0;
         LINK_STATS_INC(link.recv);
         if (the_netif->input(p, the_netif) != ERR_OK) {
             (void)pbuf_free(p);
