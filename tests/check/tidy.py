@@ -24,9 +24,9 @@ def run(path, flags):
             ours = finding.group(1).split("/")[0] in report.ROOMS
         if ours:
             lines.append(line)
-    if done.returncode and not lines:  # it did not come to look
-        lines = [f"{path}:0:0: error: clang-tidy ended with {done.returncode}"]
-        lines += (done.stdout + done.stderr).splitlines()
+    faults = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("error:")]
+    if faults or (done.returncode and not done.stdout):  # it did not come to look
+        lines = [f"{path}:0:0: error: clang-tidy ended with {done.returncode}"] + faults
     return lines
 
 
