@@ -167,14 +167,14 @@ build-$1: $(patsubst tests/unit/%.c,build/$1/%,$(UNIT_TESTS) $(UNIT_DRIVERS))
 endef
 
 $(eval $(call program,$(NAME),$(CC),$(BOARD_MACHINE) $(CFLAGS)))
+# Not linked: for check-memory, which reads the calls and the stack use that gcc writes down.
+$(eval $(call variant,$(NAME)-calls,$(CC),$(BOARD_MACHINE) $(BOARD_DEFINES) -O2 -fcallgraph-info=su))
+OBJECTS += $(call objects,$(NAME)-calls,$(OURS))
 ifeq ($(NAME),linux)
 $(eval $(call program,clang,clang,-O2 -g))
 $(eval $(call program,asan,gcc,$(SANITIZE)))
 $(eval $(call unit,unit,gcc,-O2 -g))
 $(eval $(call unit,unit-asan,clang,$(SANITIZE)))
-# Not linked: for check-memory, which reads the calls and the stack use that gcc writes down.
-$(eval $(call variant,calls,gcc,$(BOARD_DEFINES) -O2 -fcallgraph-info=su))
-OBJECTS += $(call objects,calls,$(OURS))
 endif
 
 # Unit tests of another processor: with cmocka inside, which is not packaged for it, and with a small
@@ -289,10 +289,10 @@ $(ALL_ARCHES:%=build-unit-%): build-unit-%:
 else
 .PHONY: build-unit-$(ARCH)
 endif
-build-calls: $(call objects,calls,$(OURS))
+build-calls: $(call objects,$(NAME)-calls,$(OURS))
 
-.PHONY: check-format check-includes check-style check-functions check-memory check-tidy \
-	check-cppcheck check-readme
+.PHONY: check-format check-includes check-style check-functions check-memory check-memory-bare \
+	check-tidy check-cppcheck check-readme
 check-format: ## C as clang-format writes it (make format does it)
 	@tests/check/format.sh
 check-includes: ## who may include whom: DESIGN's table
@@ -303,9 +303,12 @@ check-functions: ## functions fit a screen and are simple
 	@$(PYTHON) tests/check/functions.py
 check-memory: build/$(NAME)/quitring build-calls ## no heap, no recursion, bounded stack
 	@$(PYTHON) tests/check/memory.py $(call objects,$(NAME),$(OURS)) \
-		$(call lwip_objects,$(NAME)) -- $(call objects,calls,$(OURS))
+		$(call lwip_objects,$(NAME)) -- $(call objects,$(NAME)-calls,$(OURS))
+check-memory-bare: ## the same, of a bare board
+	@$(MAKE) check-memory BOARD=mps2-an385
 check-tidy: $(READY) ## clang-tidy
-	@$(PYTHON) tests/check/tidy.py $(foreach f,$(OURS),$f '$(call flags_of,$f) $(BOARD_DEFINES)')
+	@$(PYTHON) tests/check/tidy.py $(foreach f,$(SRC) $(PORT) $(FIRMWARE) $(wildcard boards/*/*.c),\
+		$f '$(call flags_of,$f) $(BOARD_DEFINES)')
 check-cppcheck: $(READY) ## cppcheck
 	@tests/check/cppcheck.sh $(LWIP)/src/include $(BOARD_DEFINES)
 check-readme: build/$(NAME)/quitring ## what the README shows is what happens

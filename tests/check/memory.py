@@ -18,7 +18,7 @@ import report
 # compiler itself calls.
 PURE = re.compile(
     r"mem(cpy|move|set|cmp|chr)|strn?(len|cmp|chr|rchr|str|spn|cspn)"
-    r"|__(mem(cpy|move|set)|str\w+)_chk|__assert_fail|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_"
+    r"|__(mem(cpy|move|set)|str\w+)_chk|__assert_fail|__assert_func|__aeabi_\w+|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_"
 )
 HEAP = re.compile(
     r"(__libc_)?(malloc|calloc|realloc|free|memalign|valloc|pvalloc)|reallocarray|cfree|aligned_alloc"
