@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from boards import BOARD
-from conftest import CALLER_TIMEOUT_S, CONNS_MAX, ID_MAX, RING_MAX, inside, ring_of
+from conftest import CONNS_MAX, ID_MAX, RING_MAX, inside, ring_of
 
 N = 10000 if BOARD.is_process else 2000
 PAGE = 1000
@@ -17,10 +17,9 @@ WORKERS = 2
 CLIENT_RUN_S = 60 if BOARD.is_process else 240
 RING = min(4 << 20, RING_MAX)
 SMALL_RING = 4096
-# Of a crowd of callers, until each has its reply. A board's backlog is shorter than the crowd. Who
-# finds it full sends a SYN again: Linux after 1, 3, 7 and 15 s, QEMU's user network after 6, 18 and
-# 42 s.
-CROWD_S = CALLER_TIMEOUT_S if BOARD.is_process else 60
+# A board's backlog is shorter than a crowd of callers who come all at once, and who finds it full has
+# to send a SYN again.
+STAGGER = "0s" if BOARD.is_process else "5ms"
 ROUND = RING // 110  # as many of the client's events fit: they take 60 to 70 bytes on average
 
 
@@ -156,10 +155,10 @@ def worker_of(ids):
 
 def run_and_read(openim, server, n, seed, workers=WORKERS, *more):
     """In rounds that fit into the ring, so that each event is seen. Returns how many rounds."""
-    rounds = range(0, n, ROUND)
+    rounds = range(0, n, ROUND // workers * workers)
     reader = Reader(server)
     for begin in rounds:
-        size = min(ROUND, n - begin)
+        size = min(ROUND // workers * workers, n - begin)
         run = Run(openim, server, size, seed + begin, "-workers", workers, *more)
         assert_all_taken(run.summary(), size)
         first = reader.since + 1
@@ -253,5 +252,5 @@ def test_openim_with_three_times_more_workers_than_slots_loses_no_quit(openim, s
     connections, as OpenIM does; apart, each keeps its own."""
     server = start.on(net, *ring_of(RING))
     workers = 3 * CONNS_MAX
-    n = (10 if BOARD.is_process else 4) * workers
-    run_and_read(openim, server, n, 17, workers, *how, "-timeout", f"{CROWD_S}s")
+    patience = ["-timeout", f"{server.patience_s}s", "-stagger", STAGGER]
+    run_and_read(openim, server, 10 * workers, 17, workers, *how, *patience)

@@ -192,13 +192,33 @@ func (c *caller) work(client *http.Client, worker int, seed uint64, queue <-chan
 	}
 }
 
+// n events, with a pause behind each.
+func fill(queue chan<- struct{}, n int, pause time.Duration) {
+	for i := 0; i < n; i++ {
+		queue <- struct{}{}
+		time.Sleep(pause)
+	}
+	close(queue)
+}
+
+// A queue of one worker's own.
+func share(n int, begin, pause time.Duration) chan struct{} {
+	queue := make(chan struct{}, n)
+	go func() {
+		time.Sleep(begin)
+		fill(queue, n, pause)
+	}()
+	return queue
+}
+
 func main() {
 	base := flag.String("base", "http://127.0.0.1:8080", "WEBHOOK_ADDRESS")
 	n := flag.Int("n", 10000, "events")
 	workers := flag.Int("workers", 2, "requests at once")
 	seed := flag.Uint64("seed", 1, "of the IDs")
-	apart := flag.Bool("apart", false, "each worker is a client of its own")
+	apart := flag.Bool("apart", false, "each worker is a client of its own, with its share of events")
 	timeout := flag.Duration("timeout", 5*time.Second, "of each request")
+	stagger := flag.Duration("stagger", 0, "between events")
 	flag.Parse()
 
 	c := &caller{url: *base + "/" + command, timeout: *timeout}
@@ -211,17 +231,18 @@ func main() {
 	for worker := 1; worker <= *workers; worker++ {
 		if *apart {
 			client = c.newClient()
+			begin := time.Duration(worker-1) * *stagger
+			queue = share(*n / *workers, begin, time.Duration(*workers)**stagger)
 		}
 		done.Add(1)
-		go func(worker int, client *http.Client) {
+		go func(worker int, client *http.Client, queue <-chan struct{}) {
 			defer done.Done()
 			c.work(client, worker, *seed, queue)
-		}(worker, client)
+		}(worker, client, queue)
 	}
-	for i := 0; i < *n; i++ {
-		queue <- struct{}{}
+	if !*apart {
+		fill(queue, *n, *stagger)
 	}
-	close(queue)
 	done.Wait()
 
 	c.sum.Seconds = time.Since(begin).Seconds()
