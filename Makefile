@@ -272,8 +272,8 @@ run-tests: ## every test and check, with what is there
 .PHONY: unit e2e check
 unit: ## the unit tests alone: gcc, clang with sanitizers, and other processors (ARCH=s390x: it alone)
 	@$(PYTHON) tests/run unit$(ARCH:%=-%)
-e2e: ## the tests against the running program alone
-	@$(PYTHON) tests/run e2e
+e2e: ## the tests against the running programs alone (BOARD=…, ARCH=…: against that one)
+	@$(PYTHON) tests/run e2e $(if $(filter-out file default,$(origin BOARD) $(origin ARCH)),$(NAME))
 check: ## the checks alone
 	@$(PYTHON) tests/run check
 

@@ -844,7 +844,7 @@ def is_ours(item):
     if BOARD.is_process:
         return True
     given = item.callspec.params if hasattr(item, "callspec") else {}
-    net = given.get("net", given.get("server", BOARD.usual_net))
+    net = given.get("net", given.get("server", given.get("board", BOARD.usual_net)))
     sanitized = given.get("binary") in ("asan", QUITRING_ASAN)
     return net in BOARD.nets and not sanitized and not item.get_closest_marker("not_on_boards")
 

@@ -3,13 +3,15 @@
 import http.client
 import itertools
 import json
-import os
 import re
 
 import pytest
 
-from conftest import CLIENT_S, ROOT, free_port, need_program
+from boards import BOARD
+from conftest import CLIENT_S, ROOT, free_port
 from gdb import debugger
+
+__test__ = BOARD.name.startswith("mps2-")
 
 BLOB = 0x21000000
 WATCHDOG_CONTROL = 0x40008008
@@ -31,15 +33,12 @@ SERVING = [
 ]
 
 
-class Board:
-    def __init__(self, start, tmp_path, name, settings="", *arguments):
-        need_program(ROOT / f"build/{name}/quitring", f"make BOARD={name}")
-        if not any(os.access(f"{path}/qemu-system-arm", os.X_OK) for path in os.get_exec_path()):
-            pytest.skip("qemu-system-arm is not there: apt-get install qemu-system-arm")
+class Bare:
+    def __init__(self, start, tmp_path, settings="", *arguments):
         self.port = free_port()
         self.gdb = tmp_path / "gdb"
         self.program = start.program(
-            [ROOT / "boards/mps2/run", name, "-gdb", f"unix:{self.gdb},server=on,wait=off"]
+            [ROOT / "boards/mps2/run", BOARD.name, "-gdb", f"unix:{self.gdb},server=on,wait=off"]
             + list(arguments),
             PUBLISH=f"127.0.0.1:{self.port}",
             SETTINGS=settings,
@@ -62,14 +61,14 @@ class Board:
         return document
 
 
-@pytest.fixture(params=["mps2-an385", "mps2-an511"])
-def board(request, start, tmp_path):
+@pytest.fixture
+def board(start, tmp_path):
     numbers = itertools.count()
 
     def boot(settings="", *arguments):
         folder = tmp_path / str(next(numbers))
         folder.mkdir()
-        return Board(start, folder, request.param, settings, *arguments)
+        return Bare(start, folder, settings, *arguments)
 
     return boot
 
