@@ -49,7 +49,7 @@ V ?=
 
 # Asked here and not in a recipe, so that what is missing takes one line.
 WITHOUT_TOOLS := help deps needs missing names show-run emulator run test run-tests unit e2e check \
-	size check-size check-format check-includes check-style check-functions format clean distclean
+	size check-size check-memory-bare check-format check-includes check-style check-functions format clean distclean
 ifneq ($(filter-out $(WITHOUT_TOOLS),$(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))),)
 MISSING := $(shell CC='$(CC)' JSMN_DIR='$(JSMN_DIR)' LWIP_DIR='$(LWIP_DIR)' \
 	BOARD_NEEDS='$(BOARD_NEEDS)' port/deps.sh check build 2>&1)
