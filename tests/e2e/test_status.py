@@ -443,7 +443,7 @@ def test_server_sleeps_while_all_wait(start, net):
     begin, before = time.monotonic(), cpu_seconds(server.process.pid)
     assert not select.select([fresh.sock, caller.sock, half.sock], [], [], 1.0)[0]
     used, passed = cpu_seconds(server.process.pid) - before, time.monotonic() - begin
-    assert used < passed / 5
+    assert used < passed / 10
     gone.reset_on_close()
     for raw in (fresh, caller, half, stuck, gone):
         raw.close()
