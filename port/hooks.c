@@ -2,7 +2,9 @@
 
 #include <stdbool.h>
 
+#include "lwip/pbuf.h"
 #include "lwip/priv/tcp_priv.h"
+#include "lwip/prot/ip4.h"
 #include "lwip/prot/tcp.h"
 #include "lwip/stats.h"
 #include "lwip/tcp.h"
@@ -73,6 +75,36 @@ err_t qr_hook_tcp_in(struct tcp_pcb *pcb, const struct tcp_hdr *header, u16_t op
         pcb->snd_wnd_max = 2 * TCP_MSS;
     }
     return p->tot_len != 0 && has_unread(pcb) && buffers_are_few() ? ERR_MEM : ERR_OK;
+}
+
+void qr_hook_tcp_syn(const ip_addr_t *from, const struct tcp_hdr *header)
+{
+    struct tcp_pcb *pcb = tcp_tw_pcbs;
+
+    if ((TCPH_FLAGS(header) & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN) {
+        return;
+    }
+    while (pcb != NULL && (pcb->remote_port != lwip_ntohs(header->src) ||
+                           pcb->local_port != lwip_ntohs(header->dest) ||
+                           !ip_addr_eq(&pcb->remote_ip, from))) {
+        pcb = pcb->next;
+    }
+    if (pcb != NULL && TCP_SEQ_GT(lwip_ntohl(header->seqno), pcb->rcv_nxt)) {
+        tcp_abort(pcb); /* in this state, without a reset */
+    }
+}
+
+bool qr_hook_ip4_in(const struct pbuf *p)
+{
+    const struct ip_hdr *head = p->payload;
+    u16_t head_len = IPH_HL_BYTES(head);
+
+    if (IPH_PROTO(head) == IP_PROTO_TCP && p->len >= head_len + sizeof(struct tcp_hdr)) {
+        ip_addr_t from;
+        ip_addr_copy_from_ip4(from, head->src);
+        qr_hook_tcp_syn(&from, (const void *)((const u8_t *)p->payload + head_len));
+    }
+    return false;
 }
 
 void qr_hook_tcp_timers(void)

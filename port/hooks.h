@@ -26,6 +26,16 @@ err_t qr_hook_tcp_in(struct tcp_pcb *pcb, const struct tcp_hdr *header, u16_t op
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options_len, first_len, second, p)                 \
     qr_hook_tcp_in(pcb, header, options_len, first_len, second, p)
 
+/* lwIP keeps a connection that we were the first to close for two minutes (TIME_WAIT), and as long
+ * refuses a new one from the same port. A SYN at header, from there, lets it go, if its sequence
+ * number is behind all that the old one has used (RFC 9293 section 3.10.7.4, RFC 1122 section
+ * 4.2.2.13). */
+void qr_hook_tcp_syn(const ip_addr_t *from, const struct tcp_hdr *header);
+
+/* Looks at each IPv4 packet, for that; returns false: it is not dropped. */
+bool qr_hook_ip4_in(const struct pbuf *p);
+#define LWIP_HOOK_IP4_INPUT(p, netif) qr_hook_ip4_in(p)
+
 /* Looks at each IPv6 packet before lwIP 2.2.1 does, which would
  * - work through any number of extension headers, and answer to many of them;
  * - read a link-layer address behind the end of a neighbour discovery option of no length, and

@@ -3,6 +3,7 @@
 #include "lwip/pbuf.h"
 #include "lwip/prot/ip6.h"
 #include "lwip/prot/nd6.h"
+#include "lwip/prot/tcp.h"
 
 /* Bytes of an extension header that holds one option of 4 bytes (RFC 8200 section 4.3). */
 #define SHORT_HEADER 8
@@ -76,7 +77,14 @@ static bool passes(const struct pbuf *p)
 
 bool qr_hook_ip6_in(struct pbuf *p)
 {
+    const struct ip6_hdr *head = p->payload;
+
     if (passes(p)) {
+        if (IP6H_NEXTH(head) == IP6_NEXTH_TCP && p->len >= IP6_HLEN + sizeof(struct tcp_hdr)) {
+            ip_addr_t from;
+            ip_addr_copy_from_ip6_packed(from, head->src);
+            qr_hook_tcp_syn(&from, (const void *)((const u8_t *)p->payload + IP6_HLEN));
+        }
         return false;
     }
     (void)pbuf_free(p);

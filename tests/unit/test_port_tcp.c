@@ -888,6 +888,56 @@ test_port_tcp_serves_newcomers_while_closed_connections_wait_out_their_time(void
     rig_callback_served(&peer);
 }
 
+/* The peer has a connection that we close first, and keep in TIME_WAIT. */
+static void be_closed_first(void)
+{
+    rig_connect(&peer);
+    peer_say(&peer, LAST_REQUEST);
+    rig_settle();
+    rig_run(QR_CLOSE_TIMEOUT_MS);
+    assert_true(peer.fin);
+    peer_send(&peer, ACK | FIN, NULL, 0);
+    rig_settle();
+}
+
+/* It begins another one from the same port. */
+static void begin_again(uint32_t seq_further)
+{
+    peer.seq += seq_further;
+    peer.syn = peer.fin = false;
+    peer.len = peer.frames = 0;
+    peer_send(&peer, SYN, NULL, 0);
+    rig_settle();
+}
+
+static void test_port_tcp_takes_a_new_connection_from_a_port_whose_last_one_we_closed(void **state)
+{
+    (void)state;
+    be_closed_first();
+    begin_again(64000);
+    assert_true(peer.syn);
+    assert_int_equal(peer.frames, 1);
+    peer_ack(&peer);
+    rig_settle();
+    rig_callback_served(&peer);
+}
+
+/* RFC 1122 section 4.2.2.13: else segments of the old one could be taken for the new one's. */
+static void test_port_tcp_takes_none_whose_numbers_the_last_one_has_used(void **state)
+{
+    (void)state;
+    be_closed_first();
+    wire.careless = true; /* what it is answered acknowledges what the new one has never sent */
+    begin_again(UINT32_MAX - 1000);
+    assert_false(peer.syn);
+    rig_run(121000);
+    wire.careless = false;
+    peer.seq--;
+    peer_send(&peer, SYN, NULL, 0); /* tries again, when it is over */
+    rig_settle();
+    assert_true(peer.syn);
+}
+
 /* What clients say that connect, and then leave a closed connection hanging in lwIP: for half an
  * hour where they are not heard of again, and for as long as they like where they are. */
 static const struct leaver {
@@ -1276,6 +1326,8 @@ int main(void)
         TEST(test_port_tcp_serves_again_after_more_clients_than_it_has_slots),
         TEST(test_port_tcp_serves_a_newcomer_when_every_slot_is_taken),
         TEST(test_port_tcp_serves_newcomers_while_closed_connections_wait_out_their_time),
+        TEST(test_port_tcp_takes_a_new_connection_from_a_port_whose_last_one_we_closed),
+        TEST(test_port_tcp_takes_none_whose_numbers_the_last_one_has_used),
         TEST(test_port_tcp_drops_a_dead_caller_by_keep_alive),
         TEST(test_port_tcp_keeps_an_idle_caller_that_answers_probes),
         TEST(test_port_tcp_drops_a_caller_that_died_before_its_reply),
