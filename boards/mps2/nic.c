@@ -157,11 +157,12 @@ static size_t words(size_t bytes)
     return (bytes + WORD_BYTES - 1) / WORD_BYTES;
 }
 
-static void take(uint8_t *bytes, size_t len)
+static uint8_t *take(uint8_t *bytes, size_t len)
 {
     uint32_t word = card->rx_data;
 
     memcpy(bytes, &word, len);
+    return bytes + len;
 }
 
 static void drop(size_t n_words)
@@ -171,12 +172,46 @@ static void drop(size_t n_words)
     }
 }
 
-static void give(const uint8_t *bytes, size_t len)
+static const uint8_t *give(const uint8_t *bytes, size_t len)
 {
     uint32_t word = 0;
 
     memcpy(&word, bytes, len);
     card->tx_data = word;
+    return bytes + len;
+}
+
+/* These two loops go four words a turn, since every byte of every frame passes through them. */
+static void take_frame(uint8_t *bytes, size_t len)
+{
+    for (; len >= 4 * WORD_BYTES; len -= 4 * WORD_BYTES) {
+        bytes = take(bytes, WORD_BYTES);
+        bytes = take(bytes, WORD_BYTES);
+        bytes = take(bytes, WORD_BYTES);
+        bytes = take(bytes, WORD_BYTES);
+    }
+    for (; len >= WORD_BYTES; len -= WORD_BYTES) {
+        bytes = take(bytes, WORD_BYTES);
+    }
+    if (len > 0) {
+        (void)take(bytes, len);
+    }
+}
+
+static void give_frame(const uint8_t *bytes, size_t len)
+{
+    for (; len >= 4 * WORD_BYTES; len -= 4 * WORD_BYTES) {
+        bytes = give(bytes, WORD_BYTES);
+        bytes = give(bytes, WORD_BYTES);
+        bytes = give(bytes, WORD_BYTES);
+        bytes = give(bytes, WORD_BYTES);
+    }
+    for (; len >= WORD_BYTES; len -= WORD_BYTES) {
+        bytes = give(bytes, WORD_BYTES);
+    }
+    if (len > 0) {
+        (void)give(bytes, len);
+    }
 }
 
 /* A frame that came damaged is skipped, and nothing given: it is looked at again before a sleep. */
@@ -192,32 +227,20 @@ size_t qr_board_frame_in(uint8_t *frame)
         drop(words(with_crc));
         return 0;
     }
-    size_t len = with_crc - CRC_BYTES, at = 0;
-    for (; at + WORD_BYTES <= len; at += WORD_BYTES) {
-        take(frame + at, WORD_BYTES);
-    }
-    if (at < len) {
-        take(frame + at, len - at);
-    }
+    size_t len = with_crc - CRC_BYTES;
+    take_frame(frame, len);
     drop(words(with_crc) - words(len));
     return len;
 }
 
 int qr_board_frame_out(const uint8_t *frame, size_t len)
 {
-    size_t at = 0;
-
     if ((card->tx_fifo_inf & 0xffff) < TX_COMMAND_BYTES + WORD_BYTES * words(len)) {
         return -1;
     }
     card->tx_data = TX_CMD_WHOLE | (uint32_t)len;
     card->tx_data = (uint32_t)len << 16 | (uint32_t)len; /* a tag, and the length again */
-    for (; at + WORD_BYTES <= len; at += WORD_BYTES) {
-        give(frame + at, WORD_BYTES);
-    }
-    if (at < len) {
-        give(frame + at, len - at);
-    }
+    give_frame(frame, len);
     return 0;
 }
 
