@@ -5,6 +5,8 @@
 QEMU counts: with -icount shift=5 an instruction takes 32 ns of the board's time, so its 25 MHz timer
 ticks once in 1.25 instructions. What was slept of them does not count. So the figures do not depend
 on what this machine does meanwhile, but for lwIP's timers that fall into the time.
+
+The stack's peak is that of this work; tests/e2e/test_mps2_stack.py looks for more.
 """
 
 import os
@@ -17,7 +19,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, f"{ROOT}/tests/e2e")
 
-from gdb import debugger  # noqa: E402
+from gdb import debugger, stack_peak, symbols  # noqa: E402
 
 TICK_INSTRUCTIONS = 1.25
 TIMER0 = 0x40000004  # its value; counts down
@@ -78,13 +80,8 @@ def exchange(sock, request, end):
         sys.exit(f"bench: the board refuses: {reply!r}")
 
 
-def slept_address(board):
-    listing = subprocess.run(
-        ["nm", f"build/{board}/quitring"], capture_output=True, text=True, check=True
-    ).stdout
-    return next(
-        int(line.split()[0], 16) for line in listing.splitlines() if "qr_clock_slept_ticks" in line
-    )
+def slept_address(program):
+    return next(at for name, at in symbols(program).items() if "qr_clock_slept_ticks" in name)
 
 
 class Counter:
@@ -106,7 +103,7 @@ class Counter:
 
 
 def measure(board, requests, folder):
-    port, gdb = free_port(), f"{folder}/gdb"
+    port, gdb, program = free_port(), f"{folder}/gdb", f"build/{board}/quitring"
     words = ["boards/mps2/run", board, "-icount", "shift=5"]
     process = subprocess.Popen(
         words + ["-gdb", f"unix:{gdb},server=on,wait=off"],
@@ -116,7 +113,7 @@ def measure(board, requests, folder):
     )
     try:
         sock = connect(port)
-        counter = Counter(gdb, slept_address(board))
+        counter = Counter(gdb, slept_address(program))
         sent = 0
         for name, request, end in WORK:
             n = max(requests // 20, 1) if "poll" in name else requests
@@ -126,6 +123,9 @@ def measure(board, requests, folder):
             total = counter.instructions(lambda: [exchange(sock, filled, end) for _ in range(n)])
             sent += n + WARM_UP if request is CALLBACK else 0
             print(f"{board}: {total / n:8.0f} instructions for {name}")
+        with debugger(gdb) as stopped:
+            used, size = stack_peak(stopped, program)
+        print(f"{board}: stack: {used} of {size} bytes at most so far")
     finally:
         process.kill()
         process.wait()

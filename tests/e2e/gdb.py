@@ -6,11 +6,15 @@ is connected, and goes on when it leaves.
 
 import contextlib
 import socket
+import subprocess
 import time
 
 TIMEOUT_S = 20
 
 PC = 15  # in QEMU's order of an M-profile processor's registers
+READ_MAX = 1024  # bytes that one answer of QEMU's can hold, and more
+
+STACK_PAINT = b"\xa5"  # of boards/mps2/start.h
 
 
 def connect(path):
@@ -59,7 +63,9 @@ class Debugger:
         return self.answer()
 
     def read(self, address, size):
-        return bytes.fromhex(self.ask(f"m{address:x},{size:x}"))
+        parts = [(at, min(READ_MAX, address + size - at))
+                 for at in range(address, address + size, READ_MAX)]
+        return b"".join(bytes.fromhex(self.ask(f"m{at:x},{n:x}")) for at, n in parts)
 
     def write(self, address, data):
         assert self.ask(f"M{address:x},{len(data):x}:{data.hex()}") == "OK"
@@ -79,3 +85,18 @@ def debugger(path):
     made = Debugger(path)
     yield made
     made.leave()
+
+
+def symbols(program):
+    """The addresses of a program's names."""
+    listing = subprocess.run(["nm", program], capture_output=True, text=True, check=True).stdout
+    words = [line.split() for line in listing.splitlines()]
+    return {word[2]: int(word[0], 16) for word in words if len(word) == 3}
+
+
+def stack_peak(stopped, program):
+    """How many bytes of a bare board's stack have been used at most, and how many there are."""
+    addresses = symbols(program)
+    begin, end = addresses["qr_stack"], addresses["qr_stack_end"]
+    stack = stopped.read(begin, end - begin)
+    return len(stack.lstrip(STACK_PAINT)), len(stack)
