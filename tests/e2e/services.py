@@ -1,14 +1,17 @@
 """What a LAN has besides servers: a router (dnsmasq: DHCP, DNS, router advertisements), a time server
 (chronyd), and a neighbour that looks for names (avahi). Each runs in a namespace of its own without a
-way out, is started by a test's `start`, and ends with it.
+way out, is started by a test's `start`, and ends with it. The machine's own are taken, or else those
+that get_tools.sh got.
 """
 
+import os
 import re
 import shutil
 import subprocess
 
 import pytest
 
+from boards import ROOT
 from conftest import CLIENT_S, inside, plain_environment
 
 ROUTER = "10.77.0.1"
@@ -50,10 +53,30 @@ pidfile {folder}/chronyd.pid
 """
 
 
-def need(*programs):
-    for program in programs:
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not there")
+TOOLS = ROOT / "build/tools"
+PLACES = (os.environ.get("PATH", ""), "/usr/sbin", "/sbin", TOOLS / "usr/sbin", TOOLS / "usr/bin")
+
+# avahi-daemon looks for its user and group, also where it stays root.
+AVAHI_USER = {
+    "passwd": "root:x:0:0::/:/bin/sh\navahi:x:65533:65533::/:/bin/false\n",
+    "group": "root:x:0:\navahi:x:65533:\n",
+}
+
+
+def tool(name):
+    """The path of a program."""
+    path = shutil.which(name, path=os.pathsep.join(map(str, PLACES)))
+    if path is None:
+        pytest.skip(f"{name} is not there: make deps gets it")
+    return path
+
+
+def libraries(path):
+    """What a program's environment needs."""
+    if not path.startswith(str(TOOLS)):
+        return {}
+    folders = [*TOOLS.glob("lib/*-linux-gnu*"), *TOOLS.glob("usr/lib/*-linux-gnu*")]
+    return {"LD_LIBRARY_PATH": os.pathsep.join(map(str, folders))}
 
 
 class Lan:
@@ -75,10 +98,10 @@ class Lan:
 
     def dnsmasq(self, *options):
         """A DHCP and DNS server; options may add router advertisements and the like."""
-        need("dnsmasq")
+        dnsmasq = tool("dnsmasq")
         program = self.start.program(
             [
-                "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--user=root", "--no-ping",
+                dnsmasq, "--no-daemon", "--conf-file=/dev/null", "--user=root", "--no-ping",
                 "--dhcp-authoritative", "--log-facility=-", "--pid-file=", "--no-hosts",
                 "--no-resolv", "--bind-interfaces", "--except-interface=lo", "--log-queries",
                 f"--interface={self.interface}", f"--dhcp-leasefile={self.leases}",
@@ -92,35 +115,42 @@ class Lan:
 
     def chronyd(self):
         """A time server that tells this machine's time, and leaves its clock alone."""
-        need("chronyd")
+        chronyd = tool("chronyd")
         config = self.folder / "chrony.conf"
         config.write_text(CHRONY.format(folder=self.folder))
         program = self.start.program(
-            ["chronyd", "-x", "-d", "-u", "root", "-f", config], namespace=self.namespace
+            [chronyd, "-x", "-d", "-u", "root", "-f", config], namespace=self.namespace,
+            **libraries(chronyd),
         )
         program.until("chronyd version")
         return program
 
     def avahi(self, name="neighbour"):
         """A neighbour that has that name, and can be asked for others."""
-        need("avahi-daemon", "avahi-browse", "avahi-resolve", "dbus-daemon")
-        bus, config = self.folder / "bus", self.folder / "avahi.conf"
-        (self.folder / "bus.conf").write_text(BUS.format(path=bus))
+        daemon, broker = tool("avahi-daemon"), tool("dbus-daemon")
+        clients = Avahi(self.namespace, self.folder / "bus")
+        config = self.folder / "avahi.conf"
+        (self.folder / "bus.conf").write_text(BUS.format(path=clients.bus))
         config.write_text(AVAHI.format(name=name, interface=self.interface))
-        broker = self.start.program(
-            ["dbus-daemon", f"--config-file={self.folder}/bus.conf", "--nofork", "--nopidfile",
+        for file, text in AVAHI_USER.items():
+            (self.folder / file).write_text(text)
+        self.start.program(
+            [broker, f"--config-file={self.folder}/bus.conf", "--nofork", "--nopidfile",
              "--print-address=1"],
-        )
-        broker.output(1)
-        # Its files have fixed places in /run, which is its own here: ip netns exec has unshared it.
+            **libraries(broker),
+        ).output(1)
+        # Its files have fixed places, which are its own here: ip netns exec has unshared them.
         program = self.start.program(
-            ["sh", "-c", "mount -t tmpfs none /run && mkdir /run/avahi-daemon && exec avahi-daemon "
+            ["sh", "-c", f"mount --bind {self.folder}/passwd /etc/passwd && "
+             f"mount --bind {self.folder}/group /etc/group && mount -t tmpfs none /run && "
+             f"mkdir /run/avahi-daemon && exec {daemon} "
              f"-f {config} --no-drop-root --no-chroot --no-proc-title"],
             namespace=self.namespace,
-            DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={bus}",
+            DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={clients.bus}",
+            **libraries(daemon),
         )
         program.until("Server startup complete")
-        return Avahi(self.namespace, bus)
+        return clients
 
     def hostname_leased(self):
         """Of the only lease."""
@@ -147,12 +177,17 @@ class Avahi:
 
     def __init__(self, namespace, bus):
         self.namespace = namespace
-        self.environment = plain_environment(DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={bus}")
+        self.bus = bus
+        self.programs = {name: tool(name) for name in ("avahi-resolve", "avahi-browse")}
 
-    def run(self, *words):
+    def run(self, name, *words):
+        path = self.programs[name]
         run = subprocess.run(
-            ["ip", "netns", "exec", self.namespace, *words],
-            capture_output=True, text=True, check=False, timeout=CLIENT_S, env=self.environment,
+            ["ip", "netns", "exec", self.namespace, path, *words],
+            capture_output=True, text=True, check=False, timeout=CLIENT_S,
+            env=plain_environment(
+                DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={self.bus}", **libraries(path)
+            ),
         )
         return run.stdout
 
