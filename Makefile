@@ -258,11 +258,13 @@ limits:
 .PHONY: deps
 deps: ## gets what building and testing need, with apt-get where something is missing
 	@CC='$(CC)' BOARD_NEEDS='$(TEST_NEEDS)' port/deps.sh install test
+	@tests/e2e/get_tools.sh
 	@$(MAKE) $(READY) build/cmocka/.sha256
 
 .PHONY: test
 test: ## gets what is missing, builds, and runs every test and check
 	@CC='$(CC)' BOARD_NEEDS='$(TEST_NEEDS)' port/deps.sh install test
+	@tests/e2e/get_tools.sh
 	@$(MAKE) run-tests
 
 .PHONY: run-tests
@@ -342,6 +344,6 @@ install: build/$(NAME)/quitring ## copies the program to $(DESTDIR)$(PREFIX)/bin
 
 .PHONY: clean distclean
 clean: ## removes what was built, but not what was fetched
-	@rm -rf $(filter-out build/lwip build/cmocka build/kernel-%,$(wildcard build/*))
+	@rm -rf $(filter-out build/lwip build/cmocka build/tools build/kernel-%,$(wildcard build/*))
 distclean: ## removes build/
 	@rm -rf build
