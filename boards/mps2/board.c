@@ -74,8 +74,8 @@ struct qr_board_text qr_board_text(int i)
 _Noreturn void qr_board_exit(int status)
 {
     (void)status;
-    qr_board_log(QR_LOG_INFO, "stopped");
     qr_watchdog_stop();
+    qr_board_log(QR_LOG_INFO, "stopped");
     for (;;) {
         qr_clock_sleep(QR_SLEEP_MAX_MS);
     }
