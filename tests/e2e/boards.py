@@ -67,6 +67,11 @@ class Board:
         return self.board != "linux"
 
     @property
+    def is_image(self):
+        """It is such a machine with Linux, which takes seconds to boot."""
+        return "linux-image/" in (ROOT / "boards" / self.board / "board.mk").read_text()
+
+    @property
     def nets(self):
         """user: a port of this machine is forwarded to it. tap: it is a host on a TAP device, and
         packet, behind a card. host: the kernel's sockets."""

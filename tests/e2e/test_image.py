@@ -15,7 +15,7 @@ import pytest
 from boards import BOARD, ROOT, plain_environment
 from conftest import CLIENT_S, EXIT_S, HANDLED, QUIT, READY_S, free_port, inside, quit_body
 
-__test__ = "boards/linux-image/" in (ROOT / f"boards/{BOARD.board}/board.mk").read_text()
+__test__ = BOARD.is_image
 
 CTRL_C = b"\x03"
 TOLD = r"open http://([0-9.]+)(?::\d+)?/status\r?\n"

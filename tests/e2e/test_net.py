@@ -247,6 +247,7 @@ def test_card_takes_content_of_several_segments(start, net):
     assert server.status("?limit=1")["events"][0]["userID"] == "\u2028" * half
 
 
+@pytest.mark.not_on_images
 @pytest.mark.parametrize("net", CARDS)
 def test_card_serves_a_client_of_a_small_mtu(start, net):
     server = start.new(net)
@@ -347,6 +348,7 @@ def test_no_quit_is_lost_where_frames_are(start, networks):
 # ---- an interface that comes and goes ----
 
 
+@pytest.mark.not_on_images
 @pytest.mark.parametrize("net", CARDS)
 def test_card_serves_again_after_its_interface_was_down(start, net):
     server = start.new(net)
