@@ -74,6 +74,9 @@ BOARDS := $(filter-out $(BOARD_WITHOUT),$(sort $(wildcard \
 	$(patsubst %,%/*.c,boards/$(BOARD) $(BOARD_FOLDERS)))))
 OURS := $(SRC) $(filter-out $(BOARD_WITHOUT),$(PORT)) $(FIRMWARE) $(BOARDS)
 
+# How it is linked.
+BOARD_SCRIPTS := $(sort $(wildcard $(patsubst %,%/*.ld,boards/$(BOARD) $(BOARD_FOLDERS))))
+
 # Where this board's files are built.
 NAME := $(BOARD)$(ARCH:%=-%)
 
@@ -141,7 +144,7 @@ lwip_objects = $(patsubst %,build/$1/obj/lwip/%.o,$(LWIP_FILES))
 define program
 $(call variant,$1,$2,$(BOARD_DEFINES) $(SECTIONS) $3)
 OBJECTS += $(call objects,$1,$(OURS)) $(call lwip_objects,$1)
-build/$1/quitring: $(call objects,$1,$(OURS)) $(call lwip_objects,$1) build/$1/files
+build/$1/quitring: $(call objects,$1,$(OURS)) $(call lwip_objects,$1) build/$1/files $(BOARD_SCRIPTS)
 	$$(call say,LD,$$@)
 	$$(Q)$2 $3 $(BOARD_LDFLAGS) $(LDFLAGS) -Wl,--gc-sections -o $$@ $$(filter %.o,$$^) $(BOARD_LIBS)
 endef
