@@ -25,11 +25,6 @@ void qr_out_bytes(struct qr_out *out, const char *bytes, size_t len)
     }
 }
 
-void qr_out_text(struct qr_out *out, const char *text)
-{
-    qr_out_bytes(out, text, strlen(text));
-}
-
 /* At least min_digits, with leading zeros. A 32-bit processor divides 64 bits by a long loop, so
  * only what has to is divided so. */
 static void number(struct qr_out *out, uint64_t value, unsigned min_digits)
@@ -104,13 +99,13 @@ static void take_back(struct qr_out *out, size_t start)
 
 void qr_out_time(struct qr_out *out, uint64_t unix_ms)
 {
-    struct date date = split(unix_ms);
     size_t start = out->len;
 
     if (unix_ms == 0) {
         qr_out_text(out, "null");
         return;
     }
+    struct date date = split(unix_ms);
     qr_out_text(out, "\"");
     number(out, date.year, 4);
     qr_out_text(out, "-");
@@ -181,11 +176,30 @@ static struct escaped escape(const char *s, size_t len)
     return e;
 }
 
+/* How many of the bytes, from the first on, are ASCII characters that need no escape. */
+static size_t plain_len(const char *s, size_t len)
+{
+    size_t n = 0;
+
+    while (n < len && (unsigned char)s[n] >= 0x20 && (unsigned char)s[n] < 0x80 && s[n] != '"' &&
+           s[n] != '\\') {
+        n++;
+    }
+    return n;
+}
+
 size_t qr_out_json_part(struct qr_out *out, const char *bytes, size_t len)
 {
     size_t done = 0;
 
     while (done < len) {
+        size_t room = out->cap - out->len;
+        size_t plain = plain_len(bytes + done, len - done < room ? len - done : room);
+        qr_out_bytes(out, bytes + done, plain);
+        done += plain;
+        if (done == len) {
+            break;
+        }
         struct escaped e = escape(bytes + done, len - done);
         if (e.len > out->cap - out->len) {
             break;

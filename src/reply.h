@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "clock.h"
 #include "err.h"
@@ -25,7 +26,13 @@ struct qr_out {
 
 void qr_out_init(struct qr_out *out, char *bytes, size_t cap);
 void qr_out_bytes(struct qr_out *out, const char *bytes, size_t len);
-void qr_out_text(struct qr_out *out, const char *text);
+
+/* Inline, so that the compiler knows the length of a text that it knows. */
+static inline void qr_out_text(struct qr_out *out, const char *text)
+{
+    qr_out_bytes(out, text, strlen(text));
+}
+
 void qr_out_u64(struct qr_out *out, uint64_t value);
 
 /* RFC 3339 with milliseconds, in quotes: "2026-01-02T03:04:05.678Z"; null where unix_ms is 0. */

@@ -124,10 +124,12 @@ enum step {
 };
 
 static const struct {
-    const char *name;
-    size_t offset;
+    const char *member; /* with its comma and colon */
+    uint16_t len;
+    uint16_t offset;
 } counters[] = {
-#define COUNTER(name) {#name, offsetof(struct qr_stats, name)},
+#define COUNTER(name)                                                                              \
+    {",\"" #name "\":", sizeof ",\"" #name "\":" - 1, offsetof(struct qr_stats, name)},
     QR_STATS(COUNTER)
 #undef COUNTER
 };
@@ -198,30 +200,23 @@ static void write_ring(struct qr_status *status, const struct qr_status_source *
     status->step = COUNTERS;
 }
 
-/* One member of an object of numbers: "name":value, with a comma before all but the first. */
-static void write_count(struct qr_status *status, struct qr_out *out, const char *name,
-                        uint32_t value)
-{
-    qr_out_text(out, status->first ? "\"" : ",\"");
-    qr_out_text(out, name);
-    number_member(out, "\":", value);
-    status->first = false;
-}
-
 static void write_counters(struct qr_status *status, const struct qr_status_source *source,
                            struct qr_out *out)
 {
+    size_t i = status->index;
+    size_t no_comma = i == 0 ? 1 : 0;
     uint32_t value;
 
-    if (status->index == N_COUNTERS) {
+    if (i == N_COUNTERS) {
         qr_out_text(out, ",\"ignoredCommands\":{");
         status->index = 0;
         status->first = true;
         status->step = IGNORED;
         return;
     }
-    memcpy(&value, (const char *)source->stats + counters[status->index].offset, sizeof value);
-    write_count(status, out, counters[status->index].name, value);
+    memcpy(&value, (const char *)source->stats + counters[i].offset, sizeof value);
+    qr_out_bytes(out, counters[i].member + no_comma, counters[i].len - no_comma);
+    qr_out_u64(out, value);
     status->index++;
 }
 
@@ -239,7 +234,10 @@ static void write_ignored(struct qr_status *status, const struct qr_status_sourc
         status->step = PAGE;
         return;
     }
-    write_count(status, out, source->ignored_names[i], source->ignored_counts[i]);
+    qr_out_text(out, status->first ? "\"" : ",\"");
+    qr_out_text(out, source->ignored_names[i]);
+    number_member(out, "\":", source->ignored_counts[i]);
+    status->first = false;
     status->index++;
 }
 
@@ -300,29 +298,39 @@ static void write_event(struct qr_status *status, const struct qr_status_source 
 
 static void write_id(struct qr_status *status, struct qr_out *out)
 {
+    static const struct span opens[] = {
+#define OPEN(text) {text, sizeof text - 1}
+        OPEN(",\"groupID\":\""),
+        OPEN(",\"userID\":\""),
+        OPEN(",\"operationID\":\""),
+#undef OPEN
+    };
     const struct qr_event *event = &status->event;
-    const struct {
-        const char *open, *text, *close;
-        size_t len;
-    } ids[] = {
-        {",\"groupID\":\"", event->group_id, "\"", event->group_id_len},
-        {",\"userID\":\"", event->user_id, "\"", event->user_id_len},
-        {",\"operationID\":\"", event->operation_id, "\"}", event->operation_id_len},
+    const struct span ids[] = {
+        {event->group_id, event->group_id_len},
+        {event->user_id, event->user_id_len},
+        {event->operation_id, event->operation_id_len},
     };
     size_t i = status->step - (size_t)GROUP_ID;
 
     if (status->text_off == 0) {
-        qr_out_text(out, ids[i].open);
+        qr_out_bytes(out, opens[i].at, opens[i].len);
     }
     /* Two bytes are kept for what closes it. */
     out->cap -= 2;
     status->text_off +=
-        qr_out_json_part(out, ids[i].text + status->text_off, ids[i].len - status->text_off);
+        qr_out_json_part(out, ids[i].at + status->text_off, ids[i].len - status->text_off);
     out->cap += 2;
-    if (status->text_off == ids[i].len) {
-        qr_out_text(out, ids[i].close);
-        status->text_off = 0;
-        status->step = status->step == OPERATION_ID ? EVENT : (uint8_t)(status->step + 1);
+    if (status->text_off < ids[i].len) {
+        return;
+    }
+    status->text_off = 0;
+    if (status->step == OPERATION_ID) {
+        qr_out_text(out, "\"}");
+        status->step = EVENT;
+    } else {
+        qr_out_text(out, "\"");
+        status->step++;
     }
 }
 
