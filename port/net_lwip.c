@@ -179,9 +179,16 @@ static void net_abort(void *ctx, int socket)
     (void)lwip_close(socket);
 }
 
+/* lwip_poll() is not told to wait: it would look a third time, and register with each socket. */
+static int look(struct pollfd *fds, size_t n)
+{
+    return lwip_poll(n == 0 ? NULL : fds, (nfds_t)n, 0);
+}
+
 static int net_poll(void *ctx, struct qr_net_poll *polls, size_t n, uint32_t timeout_ms)
 {
     static struct pollfd fds[QR_CONNS_MAX + 1];
+    uint32_t start_ms = sys_now();
     int result;
 
     (void)ctx;
@@ -190,13 +197,14 @@ static int net_poll(void *ctx, struct qr_net_poll *polls, size_t n, uint32_t tim
         fds[i].events =
             (short)((polls[i].want_read ? POLLIN : 0) | (polls[i].want_write ? POLLOUT : 0));
     }
-    /* lwip_poll() pumps only when it has to wait: with a socket that is always ready it would
-     * never. */
-    if (!qr_pump_has_run()) {
-        qr_pump(0);
-        (void)qr_pump_has_run();
+    result = look(fds, n);
+    if (result != 0 || timeout_ms == 0) {
+        qr_pump(0); /* a socket that is always ready must not starve the network */
+        result = look(fds, n);
     }
-    result = lwip_poll(n == 0 ? NULL : fds, (nfds_t)n, (int)timeout_ms);
+    while (result == 0 && timeout_ms != 0 && qr_pump_more(start_ms, timeout_ms)) {
+        result = look(fds, n);
+    }
     for (size_t i = 0; i < n; i++) {
         polls[i].ready = result > 0 && fds[i].revents != 0;
     }

@@ -12,8 +12,10 @@
  * not sleep); then hands waiting frames to lwIP, runs its timers and empties its mailbox. */
 void qr_pump(uint32_t timeout_ms);
 
-/* Whether the pump has run since the last call of this function. */
-bool qr_pump_has_run(void);
+/* The same, for at most what is left of timeout_ms since start_ms (0: no limit). Returns false, and
+ * does nothing, when that is over, and once when the board is asked to stop, so that the loop hears
+ * of it. */
+bool qr_pump_more(uint32_t start_ms, uint32_t timeout_ms);
 
 /* Hands at most one waiting frame of the board to lwIP (port/netif_board.c). False: none waits, or
  * lwIP has no room for it now. */

@@ -16,7 +16,6 @@
 
 static sys_sem_t thread_sem;
 static unsigned core_depth;
-static bool pump_has_run;
 
 _Noreturn void qr_port_assert_failed(const char *what)
 {
@@ -56,7 +55,6 @@ void qr_pump(uint32_t timeout_ms)
     uint32_t sleep_ms;
 
     LWIP_ASSERT("the pump runs outside of the core", core_depth == 0);
-    pump_has_run = true;
     LOCK_TCPIP_CORE();
     sleep_ms = sys_timeouts_sleeptime();
     UNLOCK_TCPIP_CORE();
@@ -76,17 +74,7 @@ void qr_pump(uint32_t timeout_ms)
     }
 }
 
-bool qr_pump_has_run(void)
-{
-    bool has_run = pump_has_run;
-
-    pump_has_run = false;
-    return has_run;
-}
-
-/* Pumps once, for at most what is left of timeout_ms since start_ms (0: no limit). Returns false
- * when that is over, and once when the board is asked to stop, so that the loop hears of it. */
-static bool wait_more(uint32_t start_ms, uint32_t timeout_ms)
+bool qr_pump_more(uint32_t start_ms, uint32_t timeout_ms)
 {
     static bool stop_told;
     uint32_t waited_ms = sys_now() - start_ms;
@@ -145,7 +133,7 @@ u32_t sys_arch_sem_wait(sys_sem_t *sem, u32_t timeout)
     u32_t start_ms = sys_now();
 
     while (sem->count == 0) {
-        if (!wait_more(start_ms, timeout)) {
+        if (!qr_pump_more(start_ms, timeout)) {
             return SYS_ARCH_TIMEOUT;
         }
     }
@@ -225,7 +213,7 @@ u32_t sys_arch_mbox_fetch(sys_mbox_t *mbox, void **message, u32_t timeout)
     u32_t start_ms = sys_now();
 
     while (mbox->used == 0) {
-        if (!wait_more(start_ms, timeout)) {
+        if (!qr_pump_more(start_ms, timeout)) {
             return SYS_ARCH_TIMEOUT;
         }
     }
