@@ -84,9 +84,9 @@ void qr_hook_tcp_syn(const ip_addr_t *from, const struct tcp_hdr *header)
     if ((TCPH_FLAGS(header) & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN) {
         return;
     }
-    while (pcb != NULL && (pcb->remote_port != lwip_ntohs(header->src) ||
-                           pcb->local_port != lwip_ntohs(header->dest) ||
-                           !ip_addr_eq(&pcb->remote_ip, from))) {
+    while (pcb != NULL &&
+           (pcb->remote_port != lwip_ntohs(header->src) ||
+            pcb->local_port != lwip_ntohs(header->dest) || !ip_addr_eq(&pcb->remote_ip, from))) {
         pcb = pcb->next;
     }
     if (pcb != NULL && TCP_SEQ_GT(lwip_ntohl(header->seqno), pcb->rcv_nxt)) {
