@@ -185,10 +185,24 @@ static int look(struct pollfd *fds, size_t n)
     return lwip_poll(n == 0 ? NULL : fds, (nfds_t)n, 0);
 }
 
+static int wait_for(struct pollfd *fds, size_t n, uint32_t timeout_ms)
+{
+    uint32_t start_ms = sys_now();
+    int result = look(fds, n);
+
+    if (result != 0 || timeout_ms == 0) {
+        qr_pump(0); /* a socket that is always ready must not starve the network */
+        result = look(fds, n);
+    }
+    while (result == 0 && timeout_ms != 0 && qr_pump_more(start_ms, timeout_ms)) {
+        result = look(fds, n);
+    }
+    return result;
+}
+
 static int net_poll(void *ctx, struct qr_net_poll *polls, size_t n, uint32_t timeout_ms)
 {
     static struct pollfd fds[QR_CONNS_MAX + 1];
-    uint32_t start_ms = sys_now();
     int result;
 
     (void)ctx;
@@ -197,14 +211,7 @@ static int net_poll(void *ctx, struct qr_net_poll *polls, size_t n, uint32_t tim
         fds[i].events =
             (short)((polls[i].want_read ? POLLIN : 0) | (polls[i].want_write ? POLLOUT : 0));
     }
-    result = look(fds, n);
-    if (result != 0 || timeout_ms == 0) {
-        qr_pump(0); /* a socket that is always ready must not starve the network */
-        result = look(fds, n);
-    }
-    while (result == 0 && timeout_ms != 0 && qr_pump_more(start_ms, timeout_ms)) {
-        result = look(fds, n);
-    }
+    result = wait_for(fds, n, timeout_ms);
     for (size_t i = 0; i < n; i++) {
         polls[i].ready = result > 0 && fds[i].revents != 0;
     }

@@ -299,7 +299,7 @@ static void write_event(struct qr_status *status, const struct qr_status_source 
 static void write_id(struct qr_status *status, struct qr_out *out)
 {
     static const struct span opens[] = {
-#define OPEN(text) {text, sizeof text - 1}
+#define OPEN(text) {(text), sizeof(text) - 1}
         OPEN(",\"groupID\":\""),
         OPEN(",\"userID\":\""),
         OPEN(",\"operationID\":\""),
