@@ -837,7 +837,7 @@ def no_trouble(shared_boards):
 
 def pytest_configure(config):
     config.addinivalue_line(
-        "markers", "not_on_images: needs a boot for itself; the Linux program is the same code"
+        "markers", "not_on_images: takes a boot or long; the Linux program is the same code"
     )
     config.addinivalue_line(
         "markers", "not_on_boards: is about the Linux program, or about none that runs"
