@@ -85,8 +85,9 @@
 #endif
 
 /* Milliseconds within which a new connection is not given up for another: its request, sent right
- * behind the handshake, may be on the way. */
-#define QR_FRESH_GRACE_MS 250
+ * behind the handshake, may be on the way, and lost once: a client sends it again after 0.2 to 1 s
+ * (RFC 6298). */
+#define QR_FRESH_GRACE_MS 1000
 
 /* Pieces sent on one connection before the others have their turn. */
 #define QR_SENDS_A_TURN 8
