@@ -26,7 +26,7 @@ static const struct row {
     const char *text;
 } rows[] = {
     {QR_ERR_REQUEST_LINE, 400, "malformed request line"},
-    {QR_ERR_METHOD_UNKNOWN, 501, "unknown method"},
+    {QR_ERR_METHOD_UNKNOWN, 501, "method not implemented"},
     {QR_ERR_TARGET, 400, "malformed request target"},
     {QR_ERR_TARGET_TOO_LONG, 414, "request target too long"},
     {QR_ERR_VERSION, 400, "malformed HTTP version"},

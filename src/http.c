@@ -106,29 +106,26 @@ static bool is_known(struct word word, const char *known)
 
 /* ---- request line (RFC 9112 section 3) ---- */
 
+/* CONNECT is as unknown as any other word: it asks for a tunnel, and what comes behind its head has
+ * no framing that two readers must agree about (RFC 9110 section 9.3.6). */
 static int method_end(struct qr_http *http, size_t at, struct word word)
 {
     static const struct {
         char name[8];
         uint8_t method;
-        uint8_t form; /* enum qr_form */
+        bool asterisk;
     } methods[] = {
-        {"POST", QR_METHOD_POST, QR_FORM_PATH},
-        {"GET", QR_METHOD_GET, QR_FORM_PATH},
-        {"HEAD", QR_METHOD_HEAD, QR_FORM_PATH},
-        {"PUT", QR_METHOD_OTHER, QR_FORM_PATH},
-        {"DELETE", QR_METHOD_OTHER, QR_FORM_PATH},
-        {"TRACE", QR_METHOD_OTHER, QR_FORM_PATH},
-        {"PATCH", QR_METHOD_OTHER, QR_FORM_PATH},
-        {"CONNECT", QR_METHOD_OTHER, QR_FORM_AUTHORITY},
-        {"OPTIONS", QR_METHOD_OTHER, QR_FORM_ASTERISK},
+        {"POST", QR_METHOD_POST, false},    {"GET", QR_METHOD_GET, false},
+        {"HEAD", QR_METHOD_HEAD, false},    {"PUT", QR_METHOD_OTHER, false},
+        {"DELETE", QR_METHOD_OTHER, false}, {"TRACE", QR_METHOD_OTHER, false},
+        {"PATCH", QR_METHOD_OTHER, false},  {"OPTIONS", QR_METHOD_OTHER, true},
     };
 
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         if (strncmp(methods[i].name, word.bytes, word.len) == 0 &&
             methods[i].name[word.len] == '\0') {
             http->request.method = (enum qr_method)methods[i].method;
-            http->form = methods[i].form;
+            http->asterisk = methods[i].asterisk;
             enter(http, TARGET);
             return 0;
         }
@@ -174,7 +171,7 @@ static int target_end(struct qr_http *http)
     size_t end = http->target_len;
     size_t at;
 
-    if (!qr_syntax_target((enum qr_form)http->form, http->target, end, &at)) {
+    if (!qr_syntax_target(http->asterisk, http->target, end, &at)) {
         return target_fault(http, at);
     }
     if (http->query_at != 0) {

@@ -36,7 +36,7 @@ struct qr_request {
     bool keep_alive;       /* the client wants the connection to persist (RFC 9112 section 9.3) */
     bool expect_continue;  /* it waits for a 100 before it sends the content (RFC 9110 10.1.1) */
     bool operation_id_cut; /* it was longer than QR_OPERATION_ID_MAX; cut at a character's end */
-    const char *path; /* begins with a slash, or is "*" or an authority; still percent-encoded */
+    const char *path;      /* begins with a slash, or is "*"; still percent-encoded */
     size_t path_len;
     const char *query; /* behind the question mark; still percent-encoded; NULL: no question mark */
     size_t query_len;
@@ -58,7 +58,7 @@ struct qr_http {
     bool gap;            /* white space has come behind the word being read */
     uint8_t field;       /* which known field the current line is */
     uint8_t seen;        /* bit set of the known fields that have come */
-    uint8_t form;        /* the target form that the method may have besides the usual ones */
+    bool asterisk;       /* the method is OPTIONS, whose target may be one */
     bool chunked;        /* a transfer coding was named: chunked */
     bool coding_unknown; /* a transfer coding was named: another one */
     bool close_wanted;   /* Connection: close */

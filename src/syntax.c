@@ -131,7 +131,7 @@ bool qr_syntax_host_whole(uint8_t place)
 
 /* RFC 9110 sections 4.2.1 and 4.2.4: an empty host must be refused, and user information should be.
  * *at is where it begins; afterwards its end, or the byte that shows the fault. */
-static bool authority(const char *target, size_t end, bool port_needed, size_t *at)
+static bool authority(const char *target, size_t end, size_t *at)
 {
     uint8_t place = FIRST;
 
@@ -139,7 +139,7 @@ static bool authority(const char *target, size_t end, bool port_needed, size_t *
         return false;
     }
     *at = qr_syntax_host(&place, target, *at, end);
-    return *at == end && qr_syntax_host_whole(place) && (place == PORT || !port_needed);
+    return *at == end && qr_syntax_host_whole(place);
 }
 
 /* The length of "http://" or "https://" at the target's beginning (in any case); 0: neither. */
@@ -167,18 +167,13 @@ static bool absolute(const char *target, size_t len, size_t *at)
     while (end < len && target[end] != '/' && target[end] != '?') {
         end++;
     }
-    return *at != 0 && authority(target, end, false, at);
+    return *at != 0 && authority(target, end, at);
 }
 
-bool qr_syntax_target(enum qr_form form, const char *target, size_t len, size_t *at)
+bool qr_syntax_target(bool asterisk, const char *target, size_t len, size_t *at)
 {
     *at = 0;
-    if (form == QR_FORM_AUTHORITY) {
-        bool good = authority(target, len, true, at);
-        *at = good ? 0 : *at;
-        return good;
-    }
-    if (target[0] == '/' || (form == QR_FORM_ASTERISK && len == 1 && target[0] == '*')) {
+    if (target[0] == '/' || (asterisk && len == 1 && target[0] == '*')) {
         return true;
     }
     return absolute(target, len, at);

@@ -37,15 +37,9 @@ size_t qr_syntax_host(uint8_t *place, const char *bytes, size_t at, size_t end);
 /* Whether it may end there; an empty one may. */
 bool qr_syntax_host_whole(uint8_t place);
 
-/* The forms that a target may have, by method (RFC 9112 section 3.2). */
-enum qr_form {
-    QR_FORM_PATH,      /* origin-form or absolute-form */
-    QR_FORM_AUTHORITY, /* CONNECT: authority-form */
-    QR_FORM_ASTERISK   /* OPTIONS: asterisk-form besides the first two */
-};
-
-/* Whether a target whose bytes may all stand in one has such a form. *at is then where its path
- * begins, and otherwise the byte that shows the fault. */
-bool qr_syntax_target(enum qr_form form, const char *target, size_t len, size_t *at);
+/* Whether a target whose bytes may all stand in one is in origin-form or absolute-form, or is the
+ * asterisk where that may be (RFC 9112 section 3.2). *at is then where its path begins, and
+ * otherwise the byte that shows the fault. */
+bool qr_syntax_target(bool asterisk, const char *target, size_t len, size_t *at);
 
 #endif

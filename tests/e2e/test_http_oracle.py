@@ -265,8 +265,7 @@ def find_parting(data, our_answer, their_answer):
 # it does not find there is unexplained, and fails.
 
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-OUR_METHODS = {b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE",
-               b"PATCH"}
+OUR_METHODS = {b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"TRACE", b"PATCH"}
 PCHAR = rb"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
 REG_NAME = rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})"
 HOST = rb"(?:\[[A-Za-z0-9._~!$&'()*+,;=:-]+\]|" + REG_NAME + rb"*)(?::[0-9]*)?"
@@ -288,8 +287,6 @@ TAB_BEHIND = re.compile(rb"[^ \t,] *\t")
 def target_is_wrong(parting):
     method, _, rest = parting.request_line.partition(b" ")
     target = rest.split(b" ")[0]
-    if method == b"CONNECT":
-        return not re.fullmatch(AUTHORITY + rb"(?<=[0-9])", target) or b":" not in target
     if method == b"OPTIONS" and target == b"*":
         return False
     return not TARGET.fullmatch(target)
@@ -370,8 +367,6 @@ def options_clash(parting):
     return {b"close", b"keep-alive"} <= set(parting.elements(b"connection"))
 
 
-CONNECT_CONTENT = "RFC 9110 9.3.6: content of CONNECT has no meaning; its framing is still read"
-
 # Section, what we say, what llhttp says, how it shows.
 REASONS = [
     # We are stricter, or know less.
@@ -427,7 +422,6 @@ REASONS = [
     ("RFC 9112 7.1.1: a recipient ignores extensions that it does not know; white space may stand "
      "before them", {"take", "more"}, {"HPE_STRICT", "HPE_INVALID_CHUNK_SIZE"},
      lambda p: not all(EXTENSION.fullmatch(extension) for extension in chunks(p)[1])),
-    (CONNECT_CONTENT, {"more"}, {"take"}, lambda p: p.request_line.startswith(b"CONNECT ")),
     ("none: that no known method begins like this is said when the method ends", {"more"},
      {"HPE_INVALID_METHOD"},
      lambda p: re.fullmatch(TOKEN, p.request)),
@@ -436,17 +430,12 @@ REASONS = [
 
 def two_takes_explained(parting):
     """Why two requests that both took may differ, and in what alone."""
-    differs = parting.differs_in()
-    reason = None
-    if parting.request_line.startswith(b"CONNECT "):
-        differs.discard(CONTENT)
-        reason = CONNECT_CONTENT
-    if differs == {KEEP_ALIVE} and parting.ours[1 + KEEP_ALIVE] == persistence(parting):
+    if parting.differs_in() == {KEEP_ALIVE} and parting.ours[1 + KEEP_ALIVE] == persistence(parting):
         if options_clash(parting):
             return "RFC 9112 9.3: close wins over keep-alive"
         if list_is_spaced(parting, b"connection"):
             return "RFC 9110 5.6.1: empty elements and white space in a list (Connection)"
-    return None if differs else reason
+    return None
 
 
 def explain(parting):
