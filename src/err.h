@@ -34,6 +34,7 @@ enum qr_err {
     QR_ERR_CONTENT_TOO_LARGE = -5115, /* over QR_CONTENT_MAX */
     QR_ERR_CHUNK = -5116,             /* chunked framing malformed */
     QR_ERR_EXPECTATION = -5117,       /* Expect other than 100-continue */
+    QR_ERR_MISDIRECTED = -5118,       /* https, on a connection that is not secured */
 
     /* src/conn */
     QR_ERR_HEAD_TIMEOUT = -5150,    /* no whole head within QR_HEAD_TIMEOUT_MS */

@@ -174,6 +174,9 @@ static int target_end(struct qr_http *http)
     if (!qr_syntax_target(http->asterisk, http->target, end, &at)) {
         return target_fault(http, at);
     }
+    if (at != 0 && http->target[4] != ':') { /* https: RFC 9110 section 7.4 */
+        return qr_fault_at(&http->fault, QR_ERR_MISDIRECTED, "target", 0);
+    }
     if (http->query_at != 0) {
         request->query = http->target + http->query_at;
         request->query_len = end - http->query_at;

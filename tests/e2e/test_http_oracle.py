@@ -27,7 +27,7 @@ STREAMS = 24000
 
 METHODS = ["GET", "HEAD", "POST", "POST", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"]
 TARGETS = ["/", "/status?since=7", "//callbackAfterQuitGroupCommand", "/a?", "/%41%2f?x=%00&y",
-           "/~!$&'()*+,;=:@-._", "http://h/p?q", "HTTPS://h:8443/", "http://[::1]:80/x", "/a?b?c"]
+           "/~!$&'()*+,;=:@-._", "http://h/p?q", "HTTP://h:8443/", "http://[::1]:80/x", "/a?b?c"]
 VERSIONS = ["HTTP/1.1"] * 8 + ["HTTP/1.0"]
 HOSTS = ["a", "192.168.1.50:8080", "[::1]:80", "quitring.local", ""]
 OTHER_FIELDS = ["User-Agent: Go-http-client/1.1", "Accept-Encoding: gzip", "X:", "X-Y:\tz ",
@@ -64,8 +64,8 @@ ODD_LINES = ["GET / HTTP/1.1", "get / HTTP/1.1", "GET  / HTTP/1.1", "GET /  HTTP
              "CONNECT h:443 HTTP/1.1", "CONNECT h HTTP/1.1", "CONNECT /a HTTP/1.1",
              "GET h:80 HTTP/1.1",
              "GET a HTTP/1.1", "GET http:///a HTTP/1.1", "GET http://u@h/ HTTP/1.1",
-             "GET ftp://h/ HTTP/1.1", "GET /#f HTTP/1.1", "GET /%4 HTTP/1.1", "GET /a b HTTP/1.1",
-             "GET /\x80 HTTP/1.1", "GET /\" HTTP/1.1", "PROPFIND / HTTP/1.1", "FOO / HTTP/1.1",
+             "GET https://h/ HTTP/1.1", "GET ftp://h/ HTTP/1.1", "GET /#f HTTP/1.1",
+             "GET /%4 HTTP/1.1", "GET /a b HTTP/1.1", "GET /\x80 HTTP/1.1", "GET /\" HTTP/1.1", "PROPFIND / HTTP/1.1", "FOO / HTTP/1.1",
              "PRI * HTTP/2.0", "GET /[] HTTP/1.1", "M-SEARCH * HTTP/1.1", "GET / ICE/1.0",
              "GET / RTSP/1.0", "", "GET http://h?q HTTP/1.1"]
 ODD_SIZES = ["", "0x1", "-1", "+1", " 1", "1 ", "1 ;a", "g", "1g", "1,", "ffffffffffffffffff",
@@ -378,6 +378,9 @@ REASONS = [
      lambda p: not re.match(TOKEN + rb" [^ ]+ ", p.request_line)),
     ("RFC 9112 3.2, RFC 3986: a byte or a form that no target has", {"TARGET"},
      {"take", "more"}, target_is_wrong),
+    ("RFC 9110 7.4: what has to come on a secured connection gets 421", {"MISDIRECTED"},
+     {"take", "more"},
+     lambda p: p.request_line.split(b" ")[1].lower().startswith(b"https://")),
     ("RFC 9112 2.3: HTTP-version, and nothing else around it", {"VERSION"},
      {"take", "more"},
      lambda p: not re.fullmatch(TOKEN + rb" [^ ]+ HTTP/[0-9]\.[0-9]", p.request_line)),

@@ -690,6 +690,7 @@ static const struct {
     {"BREW / HTTP/1.1\r\nHost: a\r\n\r\n", 501, 5101, NULL},
     {"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", 501, 5101, NULL},
     {"GET /a\"b HTTP/1.1\r\nHost: a\r\n\r\n", 400, 5102, "target, byte 2"},
+    {"GET https://a/status HTTP/1.1\r\nHost: a\r\n\r\n", 421, 5118, "target, byte 0"},
     {"GET / HTTQ/1.1\r\n\r\n", 400, 5104, NULL},
     {"GET / HTTP/2.0\r\n\r\n", 505, 5105, NULL},
     {"GET / HTTP/1.1\r\nHost: a\n\n", 400, 5106, NULL},

@@ -230,7 +230,7 @@ static const struct good goods[] = {
      "//x/%41%fF/~!$&'()*+,;=:@-._[]", NULL, "", NULL},
     {"GET http://h/p?q HTTP/1.1\r\nHost: a\r\n\r\n", "/p", "q", "", NULL},
     {"GET HTTP://h HTTP/1.1\r\nHost: a\r\n\r\n", "/", NULL, "", NULL},
-    {"GET hTTpS://[::1]:8080?q HTTP/1.1\r\nHost: a\r\n\r\n", "/", "q", "", NULL},
+    {"GET hTTp://[::1]:8080?q HTTP/1.1\r\nHost: a\r\n\r\n", "/", "q", "", NULL},
     {"GET http://h%41.b:/ HTTP/1.1\r\nHost: a\r\n\r\n", "/", NULL, "", NULL},
     {"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "*", NULL, "", NULL},
     {"OPTIONS /a HTTP/1.1\r\nHost: a\r\n\r\n", "/a", NULL, "", NULL},
@@ -682,6 +682,19 @@ static void test_http_rejects_malformed_targets(void **state)
     (void)state;
     assert_all_bad(bads, COUNT(bads));
     assert_all_bad(others, COUNT(others));
+}
+
+/* RFC 9110 section 7.4 */
+static void test_http_rejects_targets_that_want_a_secured_connection(void **state)
+{
+    static const struct bad bads[] = {
+        {"GET https://h/ HTTP/1.1\r\nHost: h\r\n\r\n", 37, "target", QR_ERR_MISDIRECTED, 0},
+        {"POST HTTPS://h HTTP/1.0\r\n\r\n", 27, "target", QR_ERR_MISDIRECTED, 0},
+        BAD_TARGET(8, "https:///"),
+    };
+
+    (void)state;
+    assert_all_bad(bads, COUNT(bads));
 }
 
 static void test_http_rejects_malformed_versions(void **state)
@@ -1394,6 +1407,7 @@ int main(void)
         cmocka_unit_test(test_http_rejects_malformed_request_lines),
         cmocka_unit_test(test_http_rejects_unknown_methods_when_they_are_read),
         cmocka_unit_test(test_http_rejects_malformed_targets),
+        cmocka_unit_test(test_http_rejects_targets_that_want_a_secured_connection),
         cmocka_unit_test(test_http_rejects_malformed_versions),
         cmocka_unit_test(test_http_rejects_line_ends_other_than_crlf),
         cmocka_unit_test(test_http_rejects_malformed_field_names),
