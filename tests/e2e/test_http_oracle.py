@@ -65,7 +65,8 @@ ODD_LINES = ["GET / HTTP/1.1", "get / HTTP/1.1", "GET  / HTTP/1.1", "GET /  HTTP
              "GET h:80 HTTP/1.1",
              "GET a HTTP/1.1", "GET http:///a HTTP/1.1", "GET http://u@h/ HTTP/1.1",
              "GET https://h/ HTTP/1.1", "GET ftp://h/ HTTP/1.1", "GET /#f HTTP/1.1",
-             "GET /%4 HTTP/1.1", "GET /a b HTTP/1.1", "GET /\x80 HTTP/1.1", "GET /\" HTTP/1.1", "PROPFIND / HTTP/1.1", "FOO / HTTP/1.1",
+             "GET /%4 HTTP/1.1", "GET /a b HTTP/1.1", "GET /\x80 HTTP/1.1", "GET /\" HTTP/1.1",
+             "PROPFIND / HTTP/1.1", "FOO / HTTP/1.1",
              "PRI * HTTP/2.0", "GET /[] HTTP/1.1", "M-SEARCH * HTTP/1.1", "GET / ICE/1.0",
              "GET / RTSP/1.0", "", "GET http://h?q HTTP/1.1"]
 ODD_SIZES = ["", "0x1", "-1", "+1", " 1", "1 ", "1 ;a", "g", "1g", "1,", "ffffffffffffffffff",
