@@ -200,7 +200,9 @@ static void handle(void *ctx, const struct qr_request *request, const struct qr_
         return;
     }
     const struct route *route = find_route(request);
-    if (route == NULL) {
+    if (request->path[0] == '*') { /* the server as a whole: RFC 9110 section 9.3.7 */
+        refuse_path(api, QR_ERR_METHOD_NOT_ALLOWED, request, "GET, HEAD, POST", work, response);
+    } else if (route == NULL) {
         refuse_path(api, QR_ERR_NOT_FOUND, request, NULL, work, response);
     } else if (request->method != QR_METHOD_GET && request->method != QR_METHOD_HEAD) {
         refuse_path(api, QR_ERR_METHOD_NOT_ALLOWED, request, "GET, HEAD", work, response);

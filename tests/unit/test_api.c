@@ -858,7 +858,7 @@ static void test_api_routes_by_path_and_method(void **state)
         {"POST", "/callbackCommand", 404, NULL, "requests badRequests"},
         {"POST", "/xcallbackAfterQuitGroupCommand", 404, NULL, "requests badRequests"},
         {"POST", "/callbackAfterQuitGroup", 404, NULL, "requests badRequests"},
-        {"OPTIONS", "*", 404, NULL, "requests badRequests"},
+        {"OPTIONS", "*", 405, "GET, HEAD, POST", "requests badRequests"},
     };
     char line[100];
 
