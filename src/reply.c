@@ -301,6 +301,9 @@ static void write_head(struct qr_out *out, const struct qr_reply_head *head)
     if (head->allow != NULL) {
         field(out, "Allow", head->allow);
     }
+    if (head->status == 415) { /* always for a content coding: RFC 9110 section 15.5.16 */
+        field(out, "Accept-Encoding", "identity");
+    }
     connection_field(out, head);
     qr_out_text(out, "\r\n");
 }

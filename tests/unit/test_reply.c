@@ -659,6 +659,19 @@ static void assert_field(const char *name, const char *wanted)
     assert_string_equal(value, wanted);
 }
 
+/* RFC 9110 section 15.5.16 */
+static void test_reply_head_names_the_content_coding_that_is_taken(void **state)
+{
+    const struct qr_reply_head refused = {.status = 415, .content_type = "a/b"};
+    const struct qr_reply_head other = {.status = 413, .content_type = "a/b"};
+
+    (void)state;
+    write_and_check(&refused);
+    assert_field("Accept-Encoding", "identity");
+    write_and_check(&other);
+    assert_field("Accept-Encoding", NULL);
+}
+
 static void test_reply_head_names_the_status(void **state)
 {
     static const struct {
@@ -954,6 +967,7 @@ int main(void)
         cmocka_unit_test(test_reply_json_part_takes_nothing_where_no_character_fits),
         cmocka_unit_test(test_reply_json_part_of_nothing_is_done),
         cmocka_unit_test(test_reply_head_names_the_status),
+        cmocka_unit_test(test_reply_head_names_the_content_coding_that_is_taken),
         cmocka_unit_test(test_reply_head_frames_by_length),
         cmocka_unit_test(test_reply_head_frames_by_chunks),
         cmocka_unit_test(test_reply_head_frames_by_close),
