@@ -30,7 +30,7 @@ static const struct row {
     {QR_ERR_TARGET, 400, "malformed request target"},
     {QR_ERR_TARGET_TOO_LONG, 414, "request target too long"},
     {QR_ERR_VERSION, 400, "malformed HTTP version"},
-    {QR_ERR_VERSION_UNSUPPORTED, 505, "HTTP version not supported"},
+    {QR_ERR_VERSION_UNSUPPORTED, 505, "HTTP version not supported: 1.0 and 1.1 are"},
     {QR_ERR_LINE_ENDING, 400, "a line must end with CR LF"},
     {QR_ERR_FIELD_NAME, 400, "malformed field name"},
     {QR_ERR_FIELD_VALUE, 400, "control character in a field value"},
