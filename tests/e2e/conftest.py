@@ -39,7 +39,6 @@ HEAD_MAX = BOARD.limit("HEAD_MAX")
 CONTENT_MAX = BOARD.limit("CONTENT_MAX")
 OPERATION_ID_MAX = BOARD.limit("OPERATION_ID_MAX")
 ID_MAX = BOARD.limit("ID_MAX")
-JSON_DEPTH_MAX = BOARD.limit("JSON_DEPTH_MAX")
 JSON_TOKENS_MAX = BOARD.limit("JSON_TOKENS_MAX")
 LIMIT_MAX = BOARD.limit("STATUS_LIMIT_MAX")
 RING_MAX = BOARD.limit("RING_MAX")
@@ -222,6 +221,32 @@ class Reply:
     @property
     def closes(self):
         return self.headers.get("connection") == "close"
+
+
+FIVE_FIELDS = {
+    "actionCode": int,
+    "errCode": int,
+    "errMsg": str,
+    "errDlt": str,
+    "nextCode": int,
+}
+
+
+def assert_handled(reply):
+    assert (reply.status, reply.body) == (200, HANDLED)
+    assert reply.headers["content-type"] == "application/json"
+
+
+def assert_refused(reply, status, code, place):
+    """The status, and the five fields that say what is wrong, and where."""
+    assert reply.status == status, reply.body
+    assert reply.headers["content-type"] == "application/json"
+    said = reply.json()
+    assert {name: type(value) for name, value in said.items()} == FIVE_FIELDS
+    assert (said["actionCode"], said["nextCode"]) == (1, 0)
+    assert said["errCode"] == code and 5000 <= code <= 9999
+    assert said["errMsg"] != ""
+    assert said["errDlt"] == place
 
 
 def read_line(file):
