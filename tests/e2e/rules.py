@@ -72,6 +72,12 @@ class Table:
             assert len(cells) == len(self.columns), line
             self.rows.append(dict(zip(self.columns, cells)))
 
+    def sent(self, row):
+        """What the row sends, as text. Its own mark counts, or else the one around it."""
+        sent = code(row["sent"])
+        frame = self.frame.replace("^", "") if "^" in sent else self.frame
+        return expand(frame.replace(PLACE, sent))
+
 
 def read(name):
     """The tables of a file in this folder, in order."""
@@ -90,10 +96,8 @@ def read(name):
 def ids(tables):
     """A name for each, which pytest prints."""
     titles = [table.title for table in tables]
-    return [
-        table.title + (f", {titles[:i].count(table.title) + 1}" if titles.count(table.title) > 1 else "")
-        for i, table in enumerate(tables)
-    ]
+    counts = [titles[: i + 1].count(title) for i, title in enumerate(titles)]
+    return [f"{title}, {count}" if count > 1 else title for title, count in zip(titles, counts)]
 
 
 # ---- what a server says of itself between one case and the next ----
@@ -118,7 +122,8 @@ class Watch:
         self.counters = document["counters"]
 
     def look(self):
-        """Which counters have moved since the last look, and how often; the IDs that were stored."""
+        """The counters that have moved since the last look, each as often as it has; the IDs that
+        were stored."""
         document = self.ask("GET", f"/status?since={self.seq}").json()
         before, self.counters, self.seq = self.counters, document["counters"], document["next"]
         moved = [name for name in COUNTERS for _ in range(before[name], self.counters[name])]

@@ -434,7 +434,8 @@ REASONS = [
 
 def two_takes_explained(parting):
     """Why two requests that both took may differ, and in what alone."""
-    if parting.differs_in() == {KEEP_ALIVE} and parting.ours[1 + KEEP_ALIVE] == persistence(parting):
+    ours = parting.ours[1 + KEEP_ALIVE]
+    if parting.differs_in() == {KEEP_ALIVE} and ours == persistence(parting):
         if options_clash(parting):
             return "RFC 9112 9.3: close wins over keep-alive"
         if list_is_spaced(parting, b"connection"):

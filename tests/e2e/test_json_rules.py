@@ -14,10 +14,7 @@ BATCH = 16  # events between one look and the next
 class Case:
     def __init__(self, table, row):
         self.name = row["case"]
-        sent = rules.code(row["sent"])
-        frame = table.frame.replace("^", "") if "^" in sent else table.frame
-        text = rules.expand(frame.replace(rules.PLACE, sent))
-        self.content, mark = rules.as_bytes(text, short=False)
+        self.content, mark = rules.as_bytes(table.sent(row), short=False)
         self.status, self.code = map(int, f"{row.get('answer', '200')} 0".split()[:2])
         where = rules.expand(row.get("errDlt") or "content, byte ^")
         self.place = where.replace("^", str(mark))
@@ -38,7 +35,7 @@ class Case:
 
 
 @pytest.mark.parametrize("table", TABLES, ids=rules.ids(TABLES))
-def test_json_rules(server, table):
+def test_callback_content_is_answered_as_the_rules_say(server, table):
     with rules.watching(server) as watch, server.connection() as connection:
         for case in [Case(table, row) for row in table.rows]:
             with rules.told(case.name):
@@ -57,7 +54,7 @@ def id_of(length):
     return text + "x" * (length - len(text.encode()))
 
 
-def test_json_rules_take_ids_of_each_length(server):
+def test_callback_takes_ids_of_each_length(server):
     ids = [(id_of(n), id_of(ID_MAX + 1 - n)) for n in range(1, ID_MAX + 1)]
     with rules.watching(server) as watch, server.connection() as connection:
         for first in range(0, len(ids), BATCH):
