@@ -56,6 +56,7 @@ static void count_limit(struct qr_stats *stats, enum qr_err err)
     case QR_ERR_TARGET_TOO_LONG: stats->targetTooLong++; break;
     case QR_ERR_HEAD_TOO_LARGE: stats->headTooLarge++; break;
     case QR_ERR_CONTENT_TOO_LARGE: stats->contentTooLarge++; break;
+    case QR_ERR_CHUNK_EXT_TOO_LARGE: stats->chunkExtTooLarge++; break;
     case QR_ERR_JSON_DEPTH: stats->jsonTooDeep++; break;
     case QR_ERR_JSON_TOKENS: stats->jsonTooManyTokens++; break;
     case QR_ERR_ID_TOO_LONG: stats->idTooLong++; break;

@@ -44,6 +44,7 @@ static const struct row {
     {QR_ERR_CHUNK, 400, "malformed chunk"},
     {QR_ERR_EXPECTATION, 417, "expectation not supported"},
     {QR_ERR_MISDIRECTED, 421, "https on a connection that is not secured"},
+    {QR_ERR_CHUNK_EXT_TOO_LARGE, 400, "chunk extensions too large"},
     {QR_ERR_HEAD_TIMEOUT, 408, "the request's head took too long"},
     {QR_ERR_CONTENT_TIMEOUT, 408, "the request's content took too long"},
     {QR_ERR_JSON_SYNTAX, 400, "not JSON"},

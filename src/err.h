@@ -29,12 +29,13 @@ enum qr_err {
     QR_ERR_CONTENT_LENGTH = -5111,      /* Content-Length malformed or repeated */
     QR_ERR_TRANSFER_ENCODING =
         -5112, /* repeated, with Content-Length, in HTTP/1.0, not chunked last */
-    QR_ERR_TRANSFER_CODING = -5113,   /* a coding other than chunked */
-    QR_ERR_CONTENT_CODING = -5114,    /* Content-Encoding other than identity */
-    QR_ERR_CONTENT_TOO_LARGE = -5115, /* over QR_CONTENT_MAX */
-    QR_ERR_CHUNK = -5116,             /* chunked framing malformed */
-    QR_ERR_EXPECTATION = -5117,       /* Expect other than 100-continue */
-    QR_ERR_MISDIRECTED = -5118,       /* https, on a connection that is not secured */
+    QR_ERR_TRANSFER_CODING = -5113,     /* a coding other than chunked */
+    QR_ERR_CONTENT_CODING = -5114,      /* Content-Encoding other than identity */
+    QR_ERR_CONTENT_TOO_LARGE = -5115,   /* over QR_CONTENT_MAX */
+    QR_ERR_CHUNK = -5116,               /* chunked framing malformed */
+    QR_ERR_EXPECTATION = -5117,         /* Expect other than 100-continue */
+    QR_ERR_MISDIRECTED = -5118,         /* https, on a connection that is not secured */
+    QR_ERR_CHUNK_EXT_TOO_LARGE = -5119, /* over QR_CHUNK_EXT_MAX */
 
     /* src/conn */
     QR_ERR_HEAD_TIMEOUT = -5150,    /* no whole head within QR_HEAD_TIMEOUT_MS */

@@ -602,7 +602,8 @@ static int head_step(struct qr_http *http, const char *bytes, size_t at, size_t 
 static int take_extension(struct qr_http *http, size_t at)
 {
     if (++http->ext_bytes > QR_CHUNK_EXT_MAX) {
-        return qr_fault_limit(&http->fault, QR_ERR_CHUNK, "chunk extensions", QR_CHUNK_EXT_MAX);
+        return qr_fault_limit(&http->fault, QR_ERR_CHUNK_EXT_TOO_LARGE, "chunk extensions",
+                              QR_CHUNK_EXT_MAX);
     }
     return (int)at + 1;
 }

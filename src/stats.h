@@ -19,6 +19,7 @@
     X(targetTooLong)         /* api: over QR_TARGET_MAX */                                         \
     X(headTooLarge)          /* api: over QR_HEAD_MAX */                                           \
     X(contentTooLarge)       /* api: over QR_CONTENT_MAX */                                        \
+    X(chunkExtTooLarge)      /* api: over QR_CHUNK_EXT_MAX */                                      \
     X(jsonTooDeep)           /* api: over QR_JSON_DEPTH_MAX */                                     \
     X(jsonTooManyTokens)     /* api: over QR_JSON_TOKENS_MAX */                                    \
     X(idTooLong)             /* api: over QR_ID_MAX */                                             \

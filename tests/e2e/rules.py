@@ -107,6 +107,7 @@ LIMITS = {
     5103: "targetTooLong",
     5109: "headTooLarge",
     5115: "contentTooLarge",
+    5119: "chunkExtTooLarge",
     5205: "jsonTooDeep",
     5206: "jsonTooManyTokens",
     5304: "idTooLong",

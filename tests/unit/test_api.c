@@ -623,6 +623,20 @@ static void test_api_counts_large_content_once(void **state)
     assert_int_equal(ring.last_seq, 0);
 }
 
+static void test_api_counts_large_chunk_extensions_once(void **state)
+{
+    static char request[QR_CHUNK_EXT_MAX + 200];
+    struct qr_stats before = stats;
+
+    (void)state;
+    strcpy(request, "POST /" QUIT " HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;");
+    memset(request + strlen(request), 'x', QR_CHUNK_EXT_MAX);
+    ask(request);
+    assert_refused(400, 5119, "chunk extensions, at most 256 bytes", "chunk extensions");
+    assert_true(reply.close);
+    assert_moved(&before, "badRequests chunkExtTooLarge", "chunk extensions");
+}
+
 static void test_api_counts_a_long_target_once(void **state)
 {
     static char request[QR_TARGET_MAX + 200];
@@ -1271,6 +1285,7 @@ int main(void)
         TEST(test_api_counts_a_text_of_many_values_once),
         TEST(test_api_counts_a_long_id_once),
         TEST(test_api_counts_large_content_once),
+        TEST(test_api_counts_large_chunk_extensions_once),
         TEST(test_api_counts_a_long_target_once),
         TEST(test_api_counts_a_large_head_once),
         TEST(test_api_counts_a_late_request_once),

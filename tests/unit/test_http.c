@@ -1244,9 +1244,9 @@ static void test_http_takes_chunk_extensions_up_to_the_limit(void **state)
     (void)state;
     assert_whole(with_extensions(QR_CHUNK_EXT_MAX, ";a=b c"));
     assert_memory_equal(outcome.content, "ab", 2);
-    assert_limit(QR_ERR_CHUNK, "chunk extensions", QR_CHUNK_EXT_MAX,
+    assert_limit(QR_ERR_CHUNK_EXT_TOO_LARGE, "chunk extensions", QR_CHUNK_EXT_MAX,
                  with_extensions(QR_CHUNK_EXT_MAX + 1, ";a=b c"));
-    assert_limit(QR_ERR_CHUNK, "chunk extensions", QR_CHUNK_EXT_MAX,
+    assert_limit(QR_ERR_CHUNK_EXT_TOO_LARGE, "chunk extensions", QR_CHUNK_EXT_MAX,
                  with_extensions(QR_CHUNK_EXT_MAX + 1, " "));
 }
 
@@ -1261,7 +1261,7 @@ static void test_http_bounds_needless_zeros_of_chunk_sizes(void **state)
     n = add(big, CHUNKED);
     n += fill(big + n, "0", QR_CHUNK_EXT_MAX + 2);
     n += add(big + n, "\r\n\r\n");
-    assert_limit(QR_ERR_CHUNK, "chunk extensions", QR_CHUNK_EXT_MAX, n);
+    assert_limit(QR_ERR_CHUNK_EXT_TOO_LARGE, "chunk extensions", QR_CHUNK_EXT_MAX, n);
 }
 
 /* ---- one request after the other ---- */
