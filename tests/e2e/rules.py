@@ -81,13 +81,12 @@ class Table:
 
 def read(name):
     """The tables of a file in this folder, in order."""
-    tables, title, frame = [], "", PLACE
+    tables, title = [], ""
     for line in (ROOT / "tests/e2e" / name).read_text("utf-8").splitlines():
         if line.startswith("## "):
-            title, frame = re.sub(r" \(.*", "", line[3:]), PLACE
+            title = re.sub(r" \(.*", "", line[3:])
         elif line.startswith("Sent: "):
-            frame = code(line.removeprefix("Sent: "))
-            tables.append(Table(title, frame))
+            tables.append(Table(title, code(line.removeprefix("Sent: "))))
         elif line.startswith("|"):
             tables[-1].add(line)
     return tables
