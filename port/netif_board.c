@@ -14,6 +14,11 @@
 
 #define FRAME_OUT_MAX 1514
 
+/* Ethernet's shortest frame, without its checksum. A card receives no shorter ones, but a TAP
+ * device does, and lwIP 2.2.1 reads an ARP message, and the begin of an IP header, before it knows
+ * that they are there. */
+#define FRAME_IN_MIN 60
+
 /* Frames up to this size are taken from the heap when the pool is empty: a bare acknowledgement has
  * 54 to 66 bytes, an ARP message 42 to 60. */
 #define SMALL_FRAME 128
@@ -80,6 +85,17 @@ static struct pbuf *take_pbuf(u16_t len)
     return p;
 }
 
+static bool take_frame(void)
+{
+    in.len = qr_board_frame_in(in.bytes);
+    in.tried = false;
+    if (in.len != 0 && in.len < FRAME_IN_MIN) {
+        memset(in.bytes + in.len, 0, FRAME_IN_MIN - in.len);
+        in.len = FRAME_IN_MIN;
+    }
+    return in.len != 0;
+}
+
 bool qr_netif_board_waits(void)
 {
     return in.len != 0;
@@ -89,11 +105,7 @@ bool qr_netif_board_input(void)
 {
     struct pbuf *p;
 
-    if (in.len == 0) {
-        in.len = qr_board_frame_in(in.bytes);
-        in.tried = false;
-    }
-    if (in.len == 0) {
+    if (in.len == 0 && !take_frame()) {
         return false;
     }
     LOCK_TCPIP_CORE();
