@@ -149,6 +149,9 @@ build/$1/quitring: $(call objects,$1,$(OURS)) $(call lwip_objects,$1) build/$1/f
 	$$(Q)$2 $3 $(BOARD_LDFLAGS) $(LDFLAGS) -Wl,--gc-sections -o $$@ $$(filter %.o,$$^) $(BOARD_LIBS)
 endef
 
+# What of lwIP tests/unit/port_memory.c stands in for.
+WRAPPED := memp_malloc memp_free mem_malloc pbuf_alloc pbuf_realloc
+
 # Each unit test a program of its own, with what it uses of src/, firmware/ and the helpers beside
 # it; test_port_* with port/, lwIP and the helpers port_* besides, and without a board: they are the
 # board. $1 variant, $2 compiler, $3 flags
@@ -162,7 +165,7 @@ build/$1/libunit.a build/$1/libport.a: build/$1/files
 	$$(Q)rm -f $$@ && $(or $(BOARD_AR),ar) rc $$@ $$(filter %.o,$$^)
 build/$1/test_port_%: build/$1/obj/tests/unit/test_port_%.o build/$1/libport.a build/$1/libunit.a
 	$$(call say,LD,$$@)
-	$$(Q)$2 $3 -o $$@ -Wl,--start-group $$^ -Wl,--end-group $(CMOCKA_LIBS)
+	$$(Q)$2 $3 -o $$@ $(WRAPPED:%=-Wl,--wrap=%) -Wl,--start-group $$^ -Wl,--end-group $(CMOCKA_LIBS)
 build/$1/%: build/$1/obj/tests/unit/%.o build/$1/libunit.a
 	$$(call say,LD,$$@)
 	$$(Q)$2 $3 -o $$@ $$^ $(CMOCKA_LIBS)
