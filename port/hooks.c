@@ -52,6 +52,50 @@ static bool options_add_up(const struct tcp_hdr *header, u16_t options_len, u16_
     return true;
 }
 
+/* RFC 9293 section 3.10.7.4: in these states an acknowledgement must be there, and of nothing that
+ * was not sent yet. Only who sent something besides is told so: else two sides that both do this
+ * would answer each other for ever. */
+static bool acknowledges(struct tcp_pcb *pcb, const struct tcp_hdr *header, const struct pbuf *p)
+{
+    if (pcb->state < ESTABLISHED || pcb->state == TIME_WAIT ||
+        (TCPH_FLAGS(header) & (TCP_SYN | TCP_RST)) != 0) {
+        return true;
+    }
+    if ((TCPH_FLAGS(header) & TCP_ACK) == 0) {
+        return false;
+    }
+    if (TCP_SEQ_LEQ(header->ackno, pcb->snd_nxt)) {
+        return true;
+    }
+    if (p->tot_len != 0) {
+        (void)tcp_send_empty_ack(pcb);
+    }
+    return false;
+}
+
+/* Whether what comes too early ends in the window, and in front of an end that came before. */
+static bool fits(const struct tcp_pcb *pcb, const struct tcp_hdr *header, const struct pbuf *p)
+{
+    u32_t edge = pcb->rcv_nxt + pcb->rcv_wnd;
+    u32_t end = header->seqno + p->tot_len;
+    u32_t end_of_all = end + ((TCPH_FLAGS(header) & TCP_FIN) != 0);
+
+    if (pcb->state == TIME_WAIT) {
+        return true;
+    }
+    if (TCP_SEQ_GT(header->seqno, pcb->rcv_nxt) && TCP_SEQ_LT(header->seqno, edge) &&
+        TCP_SEQ_GT(end_of_all, edge)) {
+        return false;
+    }
+    for (const struct tcp_seg *early = pcb->ooseq; early != NULL; early = early->next) {
+        if ((TCPH_FLAGS(early->tcphdr) & TCP_FIN) != 0 &&
+            TCP_SEQ_GT(end, early->tcphdr->seqno + early->len)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool has_unread(const struct tcp_pcb *pcb)
 {
     return pcb->rcv_wnd != TCP_WND;
@@ -70,6 +114,9 @@ err_t qr_hook_tcp_in(struct tcp_pcb *pcb, const struct tcp_hdr *header, u16_t op
     }
     if (pcb->state == LISTEN) {
         return ERR_OK;
+    }
+    if (!acknowledges(pcb, header, p) || !fits(pcb, header, p)) {
+        return ERR_VAL;
     }
     if (pcb->snd_wnd_max < SMALL_WINDOW) {
         pcb->snd_wnd_max = 2 * TCP_MSS;

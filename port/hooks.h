@@ -15,6 +15,9 @@ struct pbuf;
  * - trust an option's length byte: a segment whose options do not add up is refused;
  * - take a new segment size at any time, and then assert that no segment in its queue is longer: a
  *   segment that has that option and no SYN is refused;
+ * - take data from a segment that acknowledges nothing, or what was never sent: it is refused;
+ * - keep a segment that comes too early and ends behind the window, or bytes behind an end that
+ * came too early, and then assert that the window has room for them: such a segment is refused;
  * - cut segments to half of the largest window so far, with the same assertion, which a window
  *   breaks that opens from nothing by little; and keep its queue full of very short ones for ever:
  *   for a largest window of nothing, or very little, it gets that of two full segments to reckon
