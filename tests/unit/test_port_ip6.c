@@ -28,12 +28,14 @@ enum {
 static const uint8_t ours_global[16] = {0xfd, 0x77, [8] = 0, 0x51, 0x52, 0xff, 0xfe, 0, 0, 1};
 
 static const struct qr_net *net;
+static int listener;
 
 static int start(void **state)
 {
     (void)state;
     net = link_start((struct qr_net_config){.hostname = "quitring", .ipv6 = true});
-    return net->listen(net->ctx, WIRE_OUR_PORT) < 0;
+    listener = net->listen(net->ctx, WIRE_OUR_PORT);
+    return listener < 0;
 }
 
 /* ---- frames ---- */
@@ -146,6 +148,67 @@ static void test_port_ip6_drops_segments_whose_options_do_not_add_up(void **stat
     link_forget();
     send6(link_ours6, LINK_TCP, syn, sizeof syn);
     assert_null(link_tcp6(0));
+}
+
+/* A segment from a port of the router's; the options of a SYN are none. */
+static void send_tcp(uint16_t port, uint8_t flags, uint32_t seq, uint32_t ack)
+{
+    uint8_t segment[20] = {[12] = 0x50, [13] = flags, [14] = 0xff, [15] = 0xff};
+
+    wire_put16(segment, port);
+    wire_put16(segment + 2, WIRE_OUR_PORT);
+    wire_put32(segment + 4, seq);
+    wire_put32(segment + 8, ack);
+    link_forget();
+    send6(link_ours6, LINK_TCP, segment, sizeof segment);
+}
+
+/* The last segment of ours; NULL: none. */
+static const uint8_t *answer_tcp(void)
+{
+    const struct link_frame *frame = link_tcp6(0);
+
+    return frame == NULL ? NULL : frame->bytes + LINK_IP6_CONTENT;
+}
+
+/* We are the first to close, and so keep TIME_WAIT. Returns the peer's next sequence number. */
+static uint32_t be_closed_first(uint16_t port)
+{
+    uint32_t ours;
+
+    send_tcp(port, SYN, 1000, 0);
+    ours = wire_get32(answer_tcp() + 4) + 1;
+    send_tcp(port, ACK, 1001, ours);
+    net->close(net->ctx, net->accept(net->ctx, listener));
+    link_forget();
+    link_run(0);
+    assert_int_equal(answer_tcp()[13] & FIN, FIN);
+    send_tcp(port, ACK | FIN, 1001, ours + 1);
+    assert_int_equal(wire_get32(answer_tcp() + 8), 1002);
+    return 1002;
+}
+
+/* RFC 9293 section 3.10.7.4: as over IPv4. */
+static void test_port_ip6_takes_a_new_connection_from_a_port_whose_last_one_we_closed(void **state)
+{
+    (void)state;
+    uint32_t next = be_closed_first(3000);
+    send_tcp(3000, SYN, next + 64000, 0);
+    assert_int_equal(answer_tcp()[13], SYN | ACK);
+    assert_int_equal(wire_get32(answer_tcp() + 8), next + 64001);
+    send_tcp(3000, RST, next + 64001, 0);
+}
+
+static void test_port_ip6_takes_none_whose_numbers_the_last_one_has_used(void **state)
+{
+    (void)state;
+    uint32_t next = be_closed_first(3001);
+    send_tcp(3001, SYN, next - 500, 0);
+    assert_int_equal(answer_tcp()[13], ACK); /* it is told where the last one was */
+    assert_int_equal(wire_get32(answer_tcp() + 8), next);
+    send_tcp(3002, SYN, next + 64000, 0); /* from elsewhere */
+    assert_int_equal(answer_tcp()[13], SYN | ACK);
+    send_tcp(3002, RST, next + 64001, 0);
 }
 
 /* A length of 0 would have it read a MAC address behind the message. */
@@ -309,6 +372,8 @@ int main(void)
         cmocka_unit_test(test_port_ip6_answers_ping_of_any_size),
         cmocka_unit_test(
             test_port_ip6_takes_connections_and_asks_for_segments_that_pass_every_link),
+        cmocka_unit_test(test_port_ip6_takes_a_new_connection_from_a_port_whose_last_one_we_closed),
+        cmocka_unit_test(test_port_ip6_takes_none_whose_numbers_the_last_one_has_used),
         cmocka_unit_test(test_port_ip6_drops_segments_whose_options_do_not_add_up),
         cmocka_unit_test(test_port_ip6_drops_neighbor_messages_whose_options_do_not_add_up),
         cmocka_unit_test(test_port_ip6_makes_no_address_of_a_broken_advertisement),
