@@ -9,6 +9,7 @@
 
 struct tcp_pcb;
 struct tcp_hdr;
+struct netif;
 struct pbuf;
 
 /* Looks at each segment before lwIP 2.2.1 does, which would
@@ -43,13 +44,15 @@ bool qr_hook_ip4_in(const struct pbuf *p);
  * - work through any number of extension headers, and answer to many of them;
  * - read a link-layer address behind the end of a neighbour discovery option of no length, and
  * beyond the message;
- * - let anybody tell it a path MTU of nothing, or another way to a destination.
- * What may pass is TCP, UDP, and of ICMPv6 what a host needs that routes nothing and sends no
- * packet that some link could not take: the options of neighbour discovery must add up; redirects
- * and Packet Too Big are dropped. Of extension headers there is only the one that multicast
- * listener queries have. Returns true when it has dropped, and freed, the packet. */
-bool qr_hook_ip6_in(struct pbuf *p);
-#define LWIP_HOOK_IP6_INPUT(p, netif) qr_hook_ip6_in(p)
+ * - let anybody tell it a path MTU of nothing, or another way to a destination;
+ * - give up an address for ever, at any time, when somebody tells all that it is his: that ends
+ * what was found before it was used (RFC 4862 section 5.4), and is dropped later. What may pass is
+ * TCP, UDP, and of ICMPv6 what a host needs that routes nothing and sends no packet that some link
+ * could not take: the options of neighbour discovery must add up; redirects and Packet Too Big are
+ * dropped. Of extension headers there is only the one that multicast listener queries have. Returns
+ * true when it has dropped, and freed, the packet. */
+bool qr_hook_ip6_in(struct pbuf *p, const struct netif *netif);
+#define LWIP_HOOK_IP6_INPUT(p, netif) qr_hook_ip6_in(p, netif)
 
 /* To be called, with the core locked, right before lwIP's TCP timers run. They assert that a
  * persist timer has something to send and nothing on the way, which a peer breaks that takes a

@@ -1,5 +1,9 @@
 #include "hooks.h"
+
+#include <string.h>
+
 #include "lwip/icmp6.h"
+#include "lwip/netif.h"
 #include "lwip/pbuf.h"
 #include "lwip/prot/ip6.h"
 #include "lwip/prot/nd6.h"
@@ -25,6 +29,26 @@ static bool options_add_up(const u8_t *bytes, u16_t at, u16_t end)
         at = (u16_t)(at + len);
     }
     return true;
+}
+
+/* Whether somebody tells all that an address is his which we have already found to be ours; of a
+ * message that passes. */
+static bool claims_ours(const u8_t *bytes, const struct netif *netif)
+{
+    const struct ip6_hdr *head = (const void *)bytes;
+    const struct na_header *advert = (const void *)(bytes + IP6_HLEN);
+
+    if (advert->type != ICMP6_TYPE_NA || !ip6_addr_ismulticast(&head->dest)) {
+        return false;
+    }
+    for (s8_t i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++) {
+        if (ip6_addr_ismulticast(&head->dest) && ip6_addr_isvalid(netif_ip6_addr_state(netif, i)) &&
+            memcmp(advert->target_address.addr, netif_ip6_addr(netif, i)->addr,
+                   sizeof advert->target_address.addr) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The ICMPv6 message of bytes from at on. */
@@ -54,7 +78,7 @@ static bool query_passes(const u8_t *bytes, u16_t at, u16_t end)
 }
 
 /* An echo's content may go on in further buffers; nothing else of ICMPv6 needs to be so long. */
-static bool passes(const struct pbuf *p)
+static bool passes(const struct pbuf *p, const struct netif *netif)
 {
     const u8_t *bytes = p->payload;
     const struct ip6_hdr *head = p->payload;
@@ -69,17 +93,18 @@ static bool passes(const struct pbuf *p)
     case IP6_NEXTH_UDP: return true;
     case IP6_NEXTH_ICMP6:
         return bytes[IP6_HLEN] == ICMP6_TYPE_EREQ ||
-               (p->len >= end && message_passes(bytes, IP6_HLEN, end));
+               (p->len >= end && message_passes(bytes, IP6_HLEN, end) &&
+                !claims_ours(bytes, netif));
     case IP6_NEXTH_HOPBYHOP: return p->len >= end && query_passes(bytes, IP6_HLEN, end);
     default: return false;
     }
 }
 
-bool qr_hook_ip6_in(struct pbuf *p)
+bool qr_hook_ip6_in(struct pbuf *p, const struct netif *netif)
 {
     const struct ip6_hdr *head = p->payload;
 
-    if (passes(p)) {
+    if (passes(p, netif)) {
         if (IP6H_NEXTH(head) == IP6_NEXTH_TCP && p->len >= IP6_HLEN + sizeof(struct tcp_hdr)) {
             ip_addr_t from;
             ip_addr_copy_from_ip6_packed(from, head->src);

@@ -290,6 +290,20 @@ static void test_port_ip6_lets_nobody_redirect_it(void **state)
     assert_memory_equal(link_icmp6(ECHO_REPLY, 0)->bytes, "\x02\xaa\0\0\0\x02", 6);
 }
 
+/* To all hosts, as the owner of an address does when somebody asks whether he may take it. */
+static void test_port_ip6_gives_up_no_address_that_it_has(void **state)
+{
+    (void)state;
+    static const uint8_t *const ours[] = {link_ours6, ours_global};
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t message[32] = {NEIGHBOR_ADVERT, [4] = 0x20, [24] = 2, 1, 0x02, 0xbb, 0, 0, 0, 9};
+        memcpy(message + 8, ours[i], 16);
+        send6(link_all6, LINK_ICMP6, message, sizeof message);
+        link_run(1000);
+        assert_true(pings(ours[i], 56));
+    }
+}
+
 static void test_port_ip6_drops_extension_headers(void **state)
 {
     (void)state;
@@ -380,6 +394,7 @@ int main(void)
         cmocka_unit_test(test_port_ip6_makes_an_address_of_the_router_s_prefix),
         cmocka_unit_test(test_port_ip6_lets_nobody_make_its_packets_smaller),
         cmocka_unit_test(test_port_ip6_lets_nobody_redirect_it),
+        cmocka_unit_test(test_port_ip6_gives_up_no_address_that_it_has),
         cmocka_unit_test(test_port_ip6_drops_extension_headers),
         cmocka_unit_test(test_port_ip6_tells_its_groups_to_switches),
         cmocka_unit_test(test_port_ip6_takes_no_harm_from_broken_frames),
