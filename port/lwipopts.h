@@ -104,6 +104,7 @@
 #define LWIP_ACD                  0 /* no probing of an address for seconds before its use */
 #define LWIP_DHCP_DOES_ACD_CHECK  0
 #define LWIP_NETIF_HOSTNAME       1 /* shown by DHCP servers */
+#define DHCP_OPTIONS_LEN          108u /* with a host name of 63 bytes */
 #define LWIP_SINGLE_NETIF         1
 #define IP_FORWARD                0
 #define IP_REASSEMBLY             0 /* TCP does not fragment; nobody can then hold buffers with fragments */
