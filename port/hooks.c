@@ -4,7 +4,6 @@
 
 #include "lwip/pbuf.h"
 #include "lwip/priv/tcp_priv.h"
-#include "lwip/prot/ip4.h"
 #include "lwip/prot/tcp.h"
 #include "lwip/stats.h"
 #include "lwip/tcp.h"
@@ -139,19 +138,6 @@ void qr_hook_tcp_syn(const ip_addr_t *from, const struct tcp_hdr *header)
     if (pcb != NULL && TCP_SEQ_GT(lwip_ntohl(header->seqno), pcb->rcv_nxt)) {
         tcp_abort(pcb); /* in this state, without a reset */
     }
-}
-
-bool qr_hook_ip4_in(const struct pbuf *p)
-{
-    const struct ip_hdr *head = p->payload;
-    u16_t head_len = IPH_HL_BYTES(head);
-
-    if (IPH_PROTO(head) == IP_PROTO_TCP && p->len >= head_len + sizeof(struct tcp_hdr)) {
-        ip_addr_t from;
-        ip_addr_copy_from_ip4(from, head->src);
-        qr_hook_tcp_syn(&from, (const void *)((const u8_t *)p->payload + head_len));
-    }
-    return false;
 }
 
 void qr_hook_tcp_timers(void)

@@ -8,6 +8,7 @@
 #include "lwip/prot/ip6.h"
 #include "lwip/prot/nd6.h"
 #include "lwip/prot/tcp.h"
+#include "lwip/prot/udp.h"
 
 /* Bytes of an extension header that holds one option of 4 bytes (RFC 8200 section 4.3). */
 #define SHORT_HEADER 8
@@ -42,7 +43,7 @@ static bool claims_ours(const u8_t *bytes, const struct netif *netif)
         return false;
     }
     for (s8_t i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++) {
-        if (ip6_addr_ismulticast(&head->dest) && ip6_addr_isvalid(netif_ip6_addr_state(netif, i)) &&
+        if (ip6_addr_isvalid(netif_ip6_addr_state(netif, i)) &&
             memcmp(advert->target_address.addr, netif_ip6_addr(netif, i)->addr,
                    sizeof advert->target_address.addr) == 0) {
             return true;
@@ -77,6 +78,14 @@ static bool query_passes(const u8_t *bytes, u16_t at, u16_t end)
            bytes[at + 2] == IP6_ROUTER_ALERT_OPTION && bytes[at + SHORT_HEADER] == ICMP6_TYPE_MLQ;
 }
 
+/* RFC 8200 section 8.1: over IPv6, a datagram has a checksum. */
+static bool udp_passes(const struct pbuf *p, u16_t end, const struct netif *netif)
+{
+    struct qr_content head = {.p = p, .begin = IP6_HLEN, .len = UDP_HLEN};
+
+    return qr_hook_udp_passes(p, IP6_HLEN, end, netif) && qr_content_16(&head, 6) != 0;
+}
+
 /* An echo's content may go on in further buffers; nothing else of ICMPv6 needs to be so long. */
 static bool passes(const struct pbuf *p, const struct netif *netif)
 {
@@ -89,8 +98,8 @@ static bool passes(const struct pbuf *p, const struct netif *netif)
     }
     end = (u16_t)(IP6_HLEN + IP6H_PLEN(head));
     switch (IP6H_NEXTH(head)) {
-    case IP6_NEXTH_TCP:
-    case IP6_NEXTH_UDP: return true;
+    case IP6_NEXTH_TCP: return true;
+    case IP6_NEXTH_UDP: return udp_passes(p, end, netif);
     case IP6_NEXTH_ICMP6:
         return bytes[IP6_HLEN] == ICMP6_TYPE_EREQ ||
                (p->len >= end && message_passes(bytes, IP6_HLEN, end) &&

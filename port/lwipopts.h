@@ -103,13 +103,32 @@
 #define LWIP_DHCP                 1
 #define LWIP_ACD                  0 /* no probing of an address for seconds before its use */
 #define LWIP_DHCP_DOES_ACD_CHECK  0
-#define LWIP_NETIF_HOSTNAME       1 /* shown by DHCP servers */
+#define LWIP_NETIF_HOSTNAME       1    /* shown by DHCP servers */
 #define DHCP_OPTIONS_LEN          108u /* with a host name of 63 bytes */
 #define LWIP_SINGLE_NETIF         1
 #define IP_FORWARD                0
+#define IP_OPTIONS_ALLOWED        0 /* nobody sends them; IGMP's may have one */
 #define IP_REASSEMBLY             0 /* TCP does not fragment; nobody can then hold buffers with fragments */
 #define IP_FRAG                   0
 #define LWIP_NETIF_TX_SINGLE_PBUF 0 /* 1 takes a full frame of the heap for each reply */
+
+/* A DHCP lease's time is counted in steps of this, so that one of a minute can be renewed, and to
+ * more than 65535 of them. lwIP's own reckoning wraps near what stands for ever. */
+#define DHCP_COARSE_TIMER_SECS 10
+#define DHCP_TIMEOUT_SIZE_T    u32_t
+#define DHCP_DEFINE_CUSTOM_TIMEOUTS
+#define QR_LWIP_LEASE_STEPS(seconds)                                                               \
+    ((seconds) < DHCP_COARSE_TIMER_SECS ? 1 : (seconds) / DHCP_COARSE_TIMER_SECS)
+#define DHCP_SET_TIMEOUT_FROM_OFFERED_T0_LEASE(steps, dhcp)                                        \
+    ((steps) = QR_LWIP_LEASE_STEPS((dhcp)->offered_t0_lease))
+#define DHCP_SET_TIMEOUT_FROM_OFFERED_T1_RENEW(steps, dhcp)                                        \
+    ((steps) = QR_LWIP_LEASE_STEPS((dhcp)->offered_t1_renew))
+#define DHCP_SET_TIMEOUT_FROM_OFFERED_T2_REBIND(steps, dhcp)                                       \
+    ((steps) = QR_LWIP_LEASE_STEPS((dhcp)->offered_t2_rebind))
+/* RFC 2131 sections 4.4.5 and 4.1: a minute at least until a server is asked again to renew; until
+ * one is asked again to give, 2 s, then twice as long each time, to a minute. */
+#define DHCP_NEXT_TIMEOUT_THRESHOLD          (60 / DHCP_COARSE_TIMER_SECS)
+#define DHCP_REQUEST_BACKOFF_SEQUENCE(tries) ((u16_t)((tries) < 6 ? 1000 << (tries) : 60000))
 
 /* What we send over IPv6 has at most 1280 bytes (port/netif_board.h), so that it needs neither path
  * MTU discovery nor fragments. */
@@ -132,7 +151,7 @@
 #define LWIP_DNS            1 /* for a time server that is given by name, and nothing else */
 #define DNS_TABLE_SIZE      1
 #define DNS_MAX_SERVERS     2  /* one that does not answer may be replaced */
-#define DNS_MAX_NAME_LENGTH 64 /* a setting's text */
+#define DNS_MAX_NAME_LENGTH 66 /* a setting's text, and zeros behind it (see hooks.h) */
 
 #define SNTP_SERVER_DNS           1
 #define SNTP_MAX_SERVERS          2 /* as many as DHCP may name */

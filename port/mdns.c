@@ -12,10 +12,6 @@
 #include "lwip/prot/ip4.h"
 #include "lwip/udp.h"
 
-/* Bytes of the shortest question and the shortest record (RFC 1035 section 4.1). */
-#define QUESTION_MIN 5
-#define RECORD_MIN   11
-
 #define SUFFIX_BYTES 6 /* "-65535" */
 
 static struct qr_net_config config;
@@ -25,8 +21,7 @@ static char told[MDNS_LABEL_MAXLEN + 1]; /* and that people have been told */
 static uint16_t attempt = 1;             /* NAME, NAME-2, … */
 static s8_t service;
 
-/* lwIP's; see from_link(). NULL: not started. */
-static udp_recv_fn receive;
+static bool started;
 
 /* ---- lines for people ---- */
 
@@ -111,28 +106,6 @@ static void make_txt(struct mdns_service *about, void *context)
 
 /* ---- what lwIP 2.2.1's responder does wrong ---- */
 
-/* It believes how many questions and records a message says it has, and would work through 65535 of
- * each that are not there. */
-static void from_link(void *context, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *addr,
-                      u16_t port)
-{
-    struct dns_hdr head;
-    uint32_t bytes;
-
-    if (pbuf_copy_partial(p, &head, SIZEOF_DNS_HDR, 0) != SIZEOF_DNS_HDR) {
-        (void)pbuf_free(p);
-        return;
-    }
-    bytes = SIZEOF_DNS_HDR + QUESTION_MIN * (uint32_t)lwip_ntohs(head.numquestions) +
-            RECORD_MIN * ((uint32_t)lwip_ntohs(head.numanswers) + lwip_ntohs(head.numauthrr) +
-                          lwip_ntohs(head.numextrarr));
-    if (bytes > p->tot_len) {
-        (void)pbuf_free(p);
-        return;
-    }
-    receive(context, pcb, p, addr, port);
-}
-
 /* It counts a probe only when that has gone out over IPv6, too. Without an IPv6 address it would
  * probe for ever; so the probe over IPv4 is counted here. Before it has its name it sends nothing
  * else. */
@@ -140,7 +113,7 @@ err_t qr_mdns_output(struct netif *netif, struct pbuf *p, const ip4_addr_t *dest
 {
     static const ip_addr_t group4 = DNS_MQUERY_IPV4_GROUP_INIT;
     static const ip_addr_t group6 = DNS_MQUERY_IPV6_GROUP_INIT;
-    struct mdns_host *host = receive == NULL ? NULL : netif_mdns_data(netif);
+    struct mdns_host *host = started ? netif_mdns_data(netif) : NULL;
 
     if (host != NULL && host->state <= MDNS_STATE_PROBING && ip4_addr_eq(dest, ip_2_ip4(&group4)) &&
         IPH_PROTO((const struct ip_hdr *)p->payload) == IP_PROTO_UDP &&
@@ -155,16 +128,12 @@ err_t qr_mdns_output(struct netif *netif, struct pbuf *p, const ip4_addr_t *dest
 
 void qr_mdns_start(struct netif *netif, const struct qr_net_config *net_config)
 {
-    struct udp_pcb *pcb;
-
     config = *net_config;
     base_len = strcspn(config.hostname, ".");
     make_name();
     mdns_resp_init();
     mdns_resp_register_name_result_cb(name_result);
-    pcb = get_mdns_pcb();
-    receive = pcb->recv;
-    udp_recv(pcb, from_link, NULL);
+    started = true;
     (void)mdns_resp_add_netif(netif, name);
     service =
         mdns_resp_add_service(netif, name, "_http", DNSSD_PROTO_TCP, config.port, make_txt, NULL);

@@ -99,6 +99,17 @@ const struct link_frame *link_udp(uint16_t port, unsigned i)
     return NULL;
 }
 
+const struct link_frame *link_ip4(uint8_t protocol, unsigned i)
+{
+    for (size_t at = 0; at < n_kept; at++) {
+        const uint8_t *frame = kept[at].bytes;
+        if (wire_get16(frame + 12) == ETHERTYPE_IP && frame[23] == protocol && i-- == 0) {
+            return &kept[at];
+        }
+    }
+    return NULL;
+}
+
 static const struct link_frame *find6(uint8_t protocol, int first, unsigned i)
 {
     for (size_t at = 0; at < n_kept; at++) {
@@ -202,4 +213,42 @@ void link_deliver(const uint8_t *frame, size_t len)
 {
     wire_deliver(frame, len);
     link_run(0);
+}
+
+/* ---- broken frames ---- */
+
+static void deliver_cut(const uint8_t *whole, size_t len)
+{
+    uint8_t frame[WIRE_FRAME_MAX];
+    bool ip = wire_get16(whole + 12) == ETHERTYPE_IP;
+    size_t head_len = ip ? (size_t)(whole[14] & 15) * 4 : 0;
+
+    memcpy(frame, whole, len);
+    if (ip && len >= 18) {
+        wire_put16(frame + 16, (unsigned)(len - 14));
+    }
+    if (ip && frame[23] == LINK_UDP && len >= 14 + head_len + 6) {
+        wire_put16(frame + 14 + head_len + 4, (unsigned)(len - 14 - head_len));
+    }
+    wire_sum(frame, len);
+    fake_board_deliver(frame, len);
+    link_run(0);
+}
+
+void link_deliver_broken(const uint8_t *frame, size_t len)
+{
+    static const uint8_t values[] = {0, 1, 3, 0x3f, 0x40, 0x80, 0xc0, 0xff};
+    uint8_t broken[WIRE_FRAME_MAX];
+
+    for (size_t cut = 1; cut < len; cut++) {
+        deliver_cut(frame, cut);
+    }
+    for (size_t at = 12; at < len; at++) {
+        for (size_t i = 0; i < sizeof values; i++) {
+            memcpy(broken, frame, len);
+            broken[at] = values[i];
+            wire_sum(broken, len);
+            link_deliver(broken, len);
+        }
+    }
 }

@@ -33,8 +33,9 @@ const struct qr_net *link_start(struct qr_net_config config);
 void link_run(uint32_t ms);
 
 /* The i-th of the frames since the last call of link_forget() that is a UDP datagram to that port,
- * or an ICMPv6 message of that type; NULL: there is none. */
+ * an IPv4 packet of that protocol, or an ICMPv6 message of that type; NULL: there is none. */
 const struct link_frame *link_udp(uint16_t port, unsigned i);
+const struct link_frame *link_ip4(uint8_t protocol, unsigned i);
 const struct link_frame *link_icmp6(uint8_t type, unsigned i);
 const struct link_frame *link_tcp6(unsigned i);
 const struct link_frame *link_hop_by_hop(unsigned i);
@@ -50,5 +51,10 @@ size_t link_put_ip6(uint8_t *frame, const uint8_t *to, uint8_t protocol, uint8_t
 
 /* Delivers it, and lets lwIP do what it does at once. */
 void link_deliver(const uint8_t *frame, size_t len);
+
+/* The same with the frame cut at every length, and with each of its bytes changed to some others;
+ * in each, lengths of IPv4 and UDP, and checksums, are right again, but where they are what was
+ * changed. */
+void link_deliver_broken(const uint8_t *frame, size_t len);
 
 #endif

@@ -15,6 +15,7 @@
 #define ETHERTYPE_IP   0x0800
 #define ETHERTYPE_ARP  0x0806
 #define PROTOCOL_ICMP  1
+#define PROTOCOL_IGMP  2
 #define PROTOCOL_TCP   6
 #define ARP_REQUEST    1
 #define ARP_REPLY      2
@@ -99,7 +100,7 @@ void wire_sum(uint8_t *frame, size_t len)
         wire_put16(content + 16, 0);
         wire_put16(content + 16,
                    checksum(content, ip_len - head_len, pseudo_sum(ip, ip_len - head_len)));
-    } else if (ip[9] == PROTOCOL_ICMP && ip_len - head_len >= 8) {
+    } else if ((ip[9] == PROTOCOL_ICMP || ip[9] == PROTOCOL_IGMP) && ip_len - head_len >= 8) {
         wire_put16(content + 2, 0);
         wire_put16(content + 2, checksum(content, ip_len - head_len, 0));
     }

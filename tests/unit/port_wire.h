@@ -82,8 +82,8 @@ void wire_put32(uint8_t *at, uint32_t value);
 unsigned wire_get16(const uint8_t *at);
 uint32_t wire_get32(const uint8_t *at);
 
-/* Writes the IPv4 and the TCP or ICMP checksum of a frame anew, by the lengths that stand in it as
- * far as they make sense. */
+/* Writes the IPv4 and the TCP, ICMP or IGMP checksum of a frame anew, by the lengths that stand in
+ * it as far as they make sense. */
 void wire_sum(uint8_t *frame, size_t len);
 
 /* Frames; each returns its length, without padding. frame has WIRE_FRAME_MAX bytes. */

@@ -80,20 +80,72 @@ static void test_port_time_asks_within_two_seconds(void **state)
 static void test_port_time_refuses_answers_that_are_none(void **state)
 {
     (void)state;
-    uint8_t good[NTP_LEN], bad[NTP_LEN];
+    uint8_t good[NTP_LEN], bad[NTP_LEN + 20];
     put_answer(good, question(20000), THIS_UNIX_S);
 
     answer_from(WIRE_HOST_ADDR + 1, good, sizeof good);
     for (size_t at = 24; at < 32; at++) { /* to another question */
-        memcpy(bad, good, sizeof bad);
+        memcpy(bad, good, sizeof good);
         bad[at] ^= 1;
-        answer_from(WIRE_HOST_ADDR, bad, sizeof bad);
+        answer_from(WIRE_HOST_ADDR, bad, sizeof good);
     }
-    memcpy(bad, good, sizeof bad);
+    memcpy(bad, good, sizeof good);
     bad[0] = 0x23; /* a client's */
-    answer_from(WIRE_HOST_ADDR, bad, sizeof bad);
+    answer_from(WIRE_HOST_ADDR, bad, sizeof good);
     for (size_t len = 0; len < sizeof good; len++) {
         answer_from(WIRE_HOST_ADDR, good, len);
+    }
+    memset(bad, 0, sizeof bad);
+    memcpy(bad, good, sizeof good);
+    for (size_t len = sizeof good + 1; len <= sizeof bad; len++) {
+        answer_from(WIRE_HOST_ADDR, bad, len);
+    }
+    assert_int_equal(now_ms(), 0);
+}
+
+/* RFC 4330 section 5: a server that says that it does not know the time; and one whose time of
+ * arrival would have SNTP reckon beyond what 64 bits hold. */
+static void test_port_time_refuses_a_server_that_does_not_know_it(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t at, len;
+        uint8_t bytes[8];
+    } changes[] = {
+        {0, 1, {0xe4}},                               /* the clock is not set */
+        {1, 1, {16}},                                 /* too far from a clock */
+        {1, 1, {255}},                                /* */
+        {40, 8, {0}},                                 /* sent never */
+        {32, 8, {0}},                                 /* got the question never, */
+        {32, 8, {0x7f, 0xff, 0xff, 0xff, 0xff, 255}}, /* long after it was sent, */
+        {32, 8, {0x80, 0, 0, 0, 0, 0, 0, 0}},         /* and long before */
+    };
+    uint8_t answer[NTP_LEN];
+    const uint8_t *asked = question(40000);
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        put_answer(answer, asked, THIS_UNIX_S);
+        memcpy(answer + changes[i].at, changes[i].bytes, changes[i].len);
+        answer_from(WIRE_HOST_ADDR, answer, sizeof answer);
+        if (now_ms() != 0) {
+            fail_msg("change %zu", i);
+        }
+    }
+}
+
+/* It asks whom it has, ever more slowly. */
+static void test_port_time_survives_a_server_that_wants_to_be_left_alone(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        uint8_t answer[NTP_LEN];
+        put_answer(answer, question(200000), THIS_UNIX_S);
+        answer[1] = 0;
+        for (int j = 0; j < 20; j++) {
+            answer_from(WIRE_HOST_ADDR, answer, sizeof answer);
+        }
+        link_forget();
+        link_run(2000);
+        assert_null(link_udp(NTP_PORT, 0));
     }
     assert_int_equal(now_ms(), 0);
 }
@@ -102,7 +154,7 @@ static void test_port_time_refuses_a_time_of_long_ago(void **state)
 {
     (void)state;
     uint8_t answer[NTP_LEN];
-    put_answer(answer, question(40000), 1700000000);
+    put_answer(answer, question(200000), 1700000000);
     answer_from(WIRE_HOST_ADDR, answer, sizeof answer);
     assert_int_equal(now_ms(), 0);
     assert_string_equal(fake_board_logged(QR_LOG_WARNING),
@@ -164,6 +216,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_port_time_asks_within_two_seconds),
         cmocka_unit_test(test_port_time_refuses_answers_that_are_none),
+        cmocka_unit_test(test_port_time_refuses_a_server_that_does_not_know_it),
+        cmocka_unit_test(test_port_time_survives_a_server_that_wants_to_be_left_alone),
         cmocka_unit_test(test_port_time_refuses_a_time_of_long_ago),
         cmocka_unit_test(test_port_time_is_set_by_an_answer_and_runs_on),
         cmocka_unit_test(test_port_time_makes_up_for_the_way),
