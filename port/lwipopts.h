@@ -47,7 +47,7 @@
 #define MEMP_NUM_NETCONN        (QR_CONNS_MAX + 1 + QR_LWIP_BACKLOG + 1)
 #define MEMP_NUM_TCP_PCB        (QR_CONNS_MAX + 1 + QR_LWIP_BACKLOG + QR_LWIP_CLOSING)
 #define MEMP_NUM_TCP_PCB_LISTEN 1
-#define MEMP_NUM_UDP_PCB        4 /* DHCP, DNS, SNTP, mDNS */
+#define MEMP_NUM_UDP_PCB        4 /* DHCP, DNS, SNTP, mDNS; lwIP ends the program without */
 #define MEMP_NUM_NETBUF         1 /* no UDP sockets */
 /* lwIP's own cyclic ones; SNTP has a request or a retry, and one that waits for the answer; mDNS
  * one to probe or announce, six for each of IPv4 and IPv6 to space what it sends, and one for each

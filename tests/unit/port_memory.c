@@ -50,7 +50,9 @@ static bool fails(void)
 
 void *__wrap_memp_malloc(memp_t pool)
 {
-    return pool != MEMP_SYS_TIMEOUT && fails() ? NULL : __real_memp_malloc(pool);
+    bool counts = pool != MEMP_SYS_TIMEOUT && pool != MEMP_UDP_PCB;
+
+    return counts && fails() ? NULL : __real_memp_malloc(pool);
 }
 
 void *__wrap_mem_malloc(mem_size_t len)

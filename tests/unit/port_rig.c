@@ -72,6 +72,7 @@ void rig_check_memory(void)
         fail_msg("heap: %zu bytes used, %zu at rest", used.heap, at_rest()->heap);
     }
     assert_int_equal(lwip_stats.mem.illegal, 0);
+    assert_int_equal(lwip_stats.memp[MEMP_SYS_TIMEOUT]->err, 0); /* lwIP ends the program */
 }
 
 /* ---- the loop ---- */

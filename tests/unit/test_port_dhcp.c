@@ -11,6 +11,7 @@
 
 #include "fake_board.h"
 #include "port_link.h"
+#include "port_memory.h"
 
 #define SERVER_PORT 67
 #define CLIENT_PORT 68
@@ -447,6 +448,31 @@ static void test_port_dhcp_rests_where_all_is_refused(void **state)
     get_address(40);
 }
 
+/* Each of its allocations fails once: the question is asked again. */
+static void test_port_dhcp_asks_again_where_it_found_no_memory(void **state)
+{
+    (void)state;
+    bool came = true;
+    unsigned n;
+    for (n = 1; came; n++) {
+        lose_address();
+        memory_fail(n);
+        for (uint32_t ms = 0; ms < 100000 && qr_net_lwip_addr() == 0; ms += 100) {
+            struct message message;
+            if (asked(0) != NULL) {
+                put_good(&message, asked_type(0) == DISCOVER ? OFFER : ACKNOWLEDGED, LEASE_S);
+                send(&message);
+            } else {
+                link_run(100);
+            }
+        }
+        came = memory_failed();
+        memory_fail(0);
+        assert_int_equal(qr_net_lwip_addr(), WIRE_OUR_ADDR);
+    }
+    assert_in_range(n, 5, 100);
+}
+
 /* Whatever comes, it has an address that a host can have, or none. */
 static void check_address(void)
 {
@@ -493,6 +519,7 @@ int main(void)
         cmocka_unit_test(test_port_dhcp_survives_a_lease_of_a_second),
         cmocka_unit_test(test_port_dhcp_keeps_a_lease_that_lasts),
         cmocka_unit_test(test_port_dhcp_rests_where_all_is_refused),
+        cmocka_unit_test(test_port_dhcp_asks_again_where_it_found_no_memory),
         cmocka_unit_test(test_port_dhcp_takes_no_harm_from_broken_answers),
     };
 
