@@ -319,26 +319,114 @@ static void test_port_ip6_drops_extension_headers(void **state)
 }
 
 /* A switch's question who listens to which group; it has a header of its own (RFC 2710 section 3).
- */
-static void test_port_ip6_tells_its_groups_to_switches(void **state)
+ * Returns its length. */
+static size_t put_listener_query(uint8_t *content)
 {
-    (void)state;
-    uint8_t content[8 + 24] = {LINK_ICMP6, 0, 5, 2, 0, 0, 1, 0, LISTENER_QUERY, [12] = 1, 0};
-    uint32_t sum = 0;
+    static const uint8_t begin[] = {LINK_ICMP6, 0, 5, 2, 0, 0, 1, 0, LISTENER_QUERY, [12] = 1, 0};
+    uint32_t sum = 24 + LINK_ICMP6 + (LISTENER_QUERY << 8) + 0x0100;
+
+    memset(content, 0, 32);
+    memcpy(content, begin, sizeof begin);
     for (size_t i = 0; i < 16; i += 2) { /* the checksum is that of the message behind the header */
         sum += wire_get16(link_router6 + i) + wire_get16(link_all6 + i);
     }
-    sum += 24 + LINK_ICMP6 + wire_get16(content + 8) + wire_get16(content + 12);
     while (sum >> 16 != 0) {
         sum = (sum & 0xffff) + (sum >> 16);
     }
     wire_put16(content + 10, ~sum & 0xffff);
+    return 32;
+}
+
+static void test_port_ip6_tells_its_groups_to_switches(void **state)
+{
+    (void)state;
+    uint8_t content[32];
     link_forget();
-    send6(link_all6, 0, content, sizeof content);
+    send6(link_all6, 0, content, put_listener_query(content));
     link_run(2000);
     const struct link_frame *report = link_hop_by_hop(0);
     assert_non_null(report);
     assert_int_equal(report->bytes[LINK_IP6_CONTENT + 8], LISTENER_REPORT);
+}
+
+static void test_port_ip6_drops_switches_questions_that_do_not_add_up(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t at;
+        uint8_t value;
+    } changes[] = {{0, LINK_TCP}, {0, 0}, {1, 1}, {1, 255}, {2, 0xc2}, {8, LISTENER_REPORT}};
+    uint8_t content[32];
+    link_run(20000);
+    link_forget();
+    for (size_t len = 1; len < put_listener_query(content); len++) {
+        send6(link_all6, 0, content, len);
+    }
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        (void)put_listener_query(content);
+        content[changes[i].at] = changes[i].value;
+        send6(link_all6, 0, content, sizeof content);
+    }
+    link_run(20000);
+    assert_null(link_hop_by_hop(0));
+    assert_null(link_icmp6(4, 0)); /* parameter problem */
+}
+
+/* RFC 8200 section 8.1. */
+static void test_port_ip6_drops_datagrams_without_a_checksum_or_of_another_length(void **state)
+{
+    (void)state;
+    static const uint8_t lens[] = {0, 7, 15, 17, 255};
+    uint8_t datagram[16] = {0x10, 0, 0x20, 0, 0, sizeof datagram};
+    uint8_t frame[WIRE_FRAME_MAX];
+    link_forget();
+    send6(link_ours6, LINK_UDP, datagram, sizeof datagram);
+    assert_non_null(link_icmp6(1, 0)); /* nobody is at that port */
+    link_forget();
+    size_t len = link_put_ip6(frame, link_ours6, LINK_UDP, 64, datagram, sizeof datagram);
+    wire_put16(frame + LINK_IP6_CONTENT + 6, 0);
+    link_deliver(frame, len);
+    for (size_t i = 0; i < sizeof lens; i++) {
+        datagram[5] = lens[i];
+        send6(link_ours6, LINK_UDP, datagram, sizeof datagram);
+    }
+    assert_null(link_icmp6(1, 0));
+}
+
+/* Cut at every length, and each byte changed, with a good checksum. */
+static void send6_broken(uint8_t protocol, uint8_t *content, size_t len)
+{
+    static const uint8_t values[] = {0, 1, 2, 0x3f, 0x80, 0xff};
+
+    for (size_t cut = 0; cut < len; cut++) {
+        send6(link_ours6, protocol, content, cut);
+    }
+    for (size_t at = 0; at < len; at++) {
+        uint8_t byte = content[at];
+        for (size_t i = 0; i < sizeof values; i++) {
+            content[at] = values[i];
+            send6(link_ours6, protocol, content, len);
+        }
+        content[at] = byte;
+    }
+}
+
+static void test_port_ip6_takes_no_harm_from_broken_content(void **state)
+{
+    (void)state;
+    uint8_t content[64] = {0};
+    send6_broken(0, content, put_listener_query(content));
+    send6_broken(LINK_ICMP6, content + 8, 24);
+    put_echo(content, 16);
+    send6_broken(LINK_ICMP6, content, 16);
+    uint8_t datagram[16] = {0x10, 0, 0x20, 0, 0, sizeof datagram};
+    send6_broken(LINK_UDP, datagram, sizeof datagram);
+    uint8_t syn[24] = {0xc9,        0, 0,    WIRE_OUR_PORT, 0,        0, 0,         9,
+                       [12] = 0x60, 2, 0xff, 0xff,          [20] = 2, 4, 1440 >> 8, 1440 & 255};
+    send6_broken(LINK_TCP, syn, sizeof syn);
+    link_run(60000);
+    meet();
+    assert_true(pings(link_ours6, 56));
 }
 
 /* Each cut, and each byte wrong in turn, of what lwIP reads. */
@@ -397,6 +485,9 @@ int main(void)
         cmocka_unit_test(test_port_ip6_gives_up_no_address_that_it_has),
         cmocka_unit_test(test_port_ip6_drops_extension_headers),
         cmocka_unit_test(test_port_ip6_tells_its_groups_to_switches),
+        cmocka_unit_test(test_port_ip6_drops_switches_questions_that_do_not_add_up),
+        cmocka_unit_test(test_port_ip6_drops_datagrams_without_a_checksum_or_of_another_length),
+        cmocka_unit_test(test_port_ip6_takes_no_harm_from_broken_content),
         cmocka_unit_test(test_port_ip6_takes_no_harm_from_broken_frames),
     };
 
