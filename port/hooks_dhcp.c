@@ -133,6 +133,7 @@ static void tell(const char *what, u32_t addr)
     static const char *told_what;
     static u32_t told_addr;
     ip4_addr_t ip = {lwip_htonl(addr)};
+    size_t len = strlen(what);
     char line[100];
 
     if (told_what == what && told_addr == addr) {
@@ -140,8 +141,8 @@ static void tell(const char *what, u32_t addr)
     }
     told_what = what;
     told_addr = addr;
-    strcpy(line, what);
-    (void)ip4addr_ntoa_r(&ip, line + strlen(line), (int)(sizeof line - strlen(line)));
+    memcpy(line, what, len + 1);
+    (void)ip4addr_ntoa_r(&ip, line + len, (int)(sizeof line - len));
     qr_board_log(QR_LOG_WARNING, line);
 }
 
