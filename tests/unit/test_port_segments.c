@@ -175,6 +175,62 @@ test_port_segments_do_not_answer_a_bare_acknowledgement_of_what_was_never_sent(v
     rig_callback_served(&peer);
 }
 
+/* ---- at random, the same in every run ---- */
+
+static uint32_t any(uint32_t below)
+{
+    static uint32_t chance = 20260102;
+
+    chance = chance * 1664525 + 1013904223;
+    return (uint32_t)((uint64_t)chance * below >> 32);
+}
+
+/* A piece from around what is wanted next, or from around the window's end. */
+static void send_any(void)
+{
+    static const uint8_t flags[] = {ACK, ACK | PSH, ACK, ACK | PSH, ACK | FIN, PSH, FIN, ACK | SYN};
+    static const uint16_t lens[] = {0, 1, 10, 100, 640, 1000, 1200, WIRE_MSS};
+    uint32_t from = any(3) == 0 ? TCP_WND - any(1500) : any(2) == 0 ? any(1500) : any(TCP_WND + 50);
+    uint8_t frame[WIRE_FRAME_MAX];
+
+    wire_deliver(frame, peer_frame(frame, &peer,
+                                   &(struct wire_segment){
+                                       .flags = flags[any(sizeof flags)],
+                                       .seq = peer.seq + from - (any(4) == 0 ? any(300) : 0),
+                                       .ack = peer.ack - (any(8) == 0 ? any(3000) : 0),
+                                       .window = (uint16_t)any(any(4) == 0 ? 2 : 4000),
+                                       .data = head + 100,
+                                       .len = lens[any(sizeof lens / sizeof lens[0])]}));
+}
+
+static void test_port_segments_take_no_harm_from_pieces_at_random(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 200; i++) {
+        rig_connect(&peer);
+        peer_send(&peer, ACK | PSH, head, 100);
+        wire.careless = true;
+        for (unsigned n = 0; n < 20 && wire.careless; n++) {
+            for (uint32_t burst = any(9); burst != 0; burst--) {
+                send_any();
+            }
+            if (any(2) == 0) {
+                fill(0, any(TCP_WND));
+            }
+            rig_turn(any(4) == 0 ? any(500) : 0);
+        }
+        rig_run(300);
+        peer_send(&peer, RST | ACK, NULL, 0);
+        rig_settle();
+        wire_reset();
+    }
+    wire.rejects = true;
+    rig_run(QR_HEAD_TIMEOUT_MS * 3);
+    wire_reset();
+    rig_connect(&peer);
+    rig_callback_served(&peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +241,7 @@ int main(void)
         TEST(test_port_segments_drop_data_that_acknowledges_nothing),
         TEST(test_port_segments_drop_data_that_acknowledges_what_was_never_sent),
         TEST(test_port_segments_do_not_answer_a_bare_acknowledgement_of_what_was_never_sent),
+        TEST(test_port_segments_take_no_harm_from_pieces_at_random),
     };
 
     return cmocka_run_group_tests_name("port_segments", tests, rig_start, NULL);
