@@ -19,7 +19,7 @@ void qr_conn_open(struct qr_conn *conn, const struct qr_handler *handler, struct
     memset(conn, 0, offsetof(struct qr_conn, http)); /* the buffers' bytes have no meaning */
     conn->handler = handler;
     conn->stats = stats;
-    conn->idle_since_ms = now->uptime_ms;
+    conn->since_ms = now->uptime_ms;
     conn->deadline_ms = now->uptime_ms + QR_HEAD_TIMEOUT_MS;
     qr_http_init(&conn->http, conn->work.bytes, sizeof conn->work.bytes);
 }
@@ -129,6 +129,7 @@ static void begin_reply(struct qr_conn *conn, const struct qr_now *now, bool kee
     conn->content_off = 0;
     conn->reply_done = request->method == QR_METHOD_HEAD; /* RFC 9110 section 9.3.2 */
     conn->state = QR_CONN_REPLYING;
+    conn->since_ms = now->uptime_ms;
     conn->deadline_ms = now->uptime_ms + QR_REPLY_TIMEOUT_MS;
     if (!conn->reply_done) {
         put_piece(conn);
@@ -180,6 +181,9 @@ static void set_deadline(struct qr_conn *conn, enum qr_http_phase before, const 
 
     if (after == before) {
         return;
+    }
+    if (before == QR_HTTP_IDLE && conn->use != QR_CONN_FRESH) {
+        conn->since_ms = now->uptime_ms;
     }
     if (after == QR_HTTP_CONTENT) {
         conn->deadline_ms = now->uptime_ms + QR_CONTENT_TIMEOUT_MS;
@@ -243,7 +247,7 @@ void qr_conn_received_fin(struct qr_conn *conn)
 static void next_request(struct qr_conn *conn, const struct qr_now *now)
 {
     conn->state = QR_CONN_READING;
-    conn->idle_since_ms = now->uptime_ms;
+    conn->since_ms = now->uptime_ms;
     /* A callback's caller is never closed for idleness: it would write its next POST into the
      * closing connection, and does not try again. Dead callers go by TCP keep-alive. */
     conn->deadline_ms = conn->use == QR_CONN_CALLER ? 0 : now->uptime_ms + QR_IDLE_TIMEOUT_MS;

@@ -66,13 +66,13 @@ struct qr_conn {
     const struct qr_handler *handler;
     struct qr_stats *stats;
     enum qr_conn_state state;
-    enum qr_conn_use use;   /* FRESH: no request yet; CALLER: the last one was a callback */
-    bool announce_close;    /* the server's wish: the next reply says Connection: close */
-    bool finish;            /* send a FIN, once; the server takes the wish back */
-    bool dead;              /* nothing more to do: close the socket … */
-    bool cut_off;           /* … with a reset, since what was sent is not worth waiting for */
-    uint64_t idle_since_ms; /* uptime; counts while qr_conn_idle() */
-    uint64_t deadline_ms;   /* uptime at which qr_conn_tick() acts; 0: none */
+    enum qr_conn_use use; /* FRESH: no request yet; CALLER: the last one was a callback */
+    bool announce_close;  /* the server's wish: the next reply says Connection: close */
+    bool finish;          /* send a FIN, once; the server takes the wish back */
+    bool dead;            /* nothing more to do: close the socket … */
+    bool cut_off;         /* … with a reset, since what was sent is not worth waiting for */
+    uint64_t since_ms;    /* uptime since which it is here, idle, in a request, or in a reply */
+    uint64_t deadline_ms; /* uptime at which qr_conn_tick() acts; 0: none */
 
     /* below: src/conn.c's own */
     bool eof;         /* the peer has sent its FIN */

@@ -84,10 +84,12 @@
 #define QR_CONNS_SPARE (QR_CONNS_MAX / 4)
 #endif
 
-/* Milliseconds within which a new connection is not given up for another: its request, sent right
- * behind the handshake, may be on the way, and lost once: a client sends it again after 0.2 to 1 s
- * (RFC 6298). */
-#define QR_FRESH_GRACE_MS 1000
+/* Milliseconds that others wait for one's request, or reading, before it is given up for them: it
+ * comes right behind the handshake, or once more 0.2 s and a round trip later (RFC 6298). Each that
+ * is given up so takes a quarter off the next ones' grace, until none was for QR_GRACE_REST_MS. */
+#define QR_GRACE_MS       500
+#define QR_GRACE_LEAST_MS 10
+#define QR_GRACE_REST_MS  1000
 
 /* Pieces sent on one connection before the others have their turn. */
 #define QR_SENDS_A_TURN 8

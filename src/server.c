@@ -13,6 +13,9 @@ int qr_server_open(struct qr_server *server, const struct qr_net *net,
     server->stats = stats;
     server->full = false;
     server->accept_again_ms = 0;
+    server->grace_ms = QR_GRACE_MS;
+    server->grace_used_ms = 0;
+    server->looked_ms = 0;
     server->n_polls = 0;
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
         server->slots[i].socket = -1;
@@ -44,41 +47,77 @@ static struct qr_slot *free_slot(struct qr_server *server)
     return NULL;
 }
 
-/* How readily a connection is given up for a new one: 0 is never. A callback's caller never is, nor
- * is anyone in the middle of a request. */
-static unsigned expendable(const struct qr_conn *conn, const struct qr_now *now)
+/* How readily a connection is given up for a new one; DESIGN.md tells why in this order. */
+enum standing { KEPT, SLOW, IDLE_POLLER, WITHOUT_REQUEST, TOLD_TO_CLOSE };
+
+static bool is_kept(const struct qr_conn *conn)
 {
-    if (conn->state == QR_CONN_CLOSING) {
-        return 3; /* it has its reply, and was told to close */
-    }
-    if (!qr_conn_idle(conn) || conn->use == QR_CONN_CALLER) {
-        return 0;
-    }
-    if (conn->use == QR_CONN_FRESH) {
-        return now->uptime_ms - conn->idle_since_ms < QR_FRESH_GRACE_MS ? 0 : 2;
-    }
-    return 1;
+    /* At most QR_CONNS_MAX - QR_CONNS_SPARE are: they have had a reply without Connection: close.
+     */
+    return conn->use == QR_CONN_CALLER && conn->state != QR_CONN_CLOSING;
 }
 
-/* The connection to give up: the most expendable, and of those the longest idle. NULL: none. */
-static struct qr_slot *find_victim(struct qr_server *server, const struct qr_now *now)
+static enum standing standing_of(const struct qr_server *server, const struct qr_conn *conn)
+{
+    uint64_t now_ms = server->looked_ms;
+
+    if (conn->state == QR_CONN_CLOSING) {
+        return TOLD_TO_CLOSE;
+    }
+    if (is_kept(conn)) {
+        return KEPT;
+    }
+    if (conn->use == QR_CONN_POLLER && qr_conn_idle(conn)) {
+        return IDLE_POLLER;
+    }
+    /* There is always a grace: nobody is slow before a poll has seen what came with it. */
+    if (now_ms < conn->since_ms + server->grace_ms) {
+        return KEPT;
+    }
+    return conn->state == QR_CONN_READING && now_ms >= conn->since_ms + QR_GRACE_MS
+               ? WITHOUT_REQUEST
+               : SLOW;
+}
+
+/* The connection to give up: of the highest standing, and of those the longest so. NULL: none. */
+static struct qr_slot *find_victim(struct qr_server *server)
 {
     struct qr_slot *victim = NULL;
-    unsigned most = 0;
+    enum standing highest = KEPT;
 
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
         struct qr_slot *slot = &server->slots[i];
-        unsigned rank = slot->socket < 0 ? 0 : expendable(&slot->conn, now);
-        if (rank == 0 || rank < most) {
+        enum standing standing = slot->socket < 0 ? KEPT : standing_of(server, &slot->conn);
+        if (standing == KEPT || standing < highest) {
             continue;
         }
-        if (victim == NULL || rank > most ||
-            slot->conn.idle_since_ms < victim->conn.idle_since_ms) {
+        if (standing > highest || slot->conn.since_ms < victim->conn.since_ms) {
             victim = slot;
-            most = rank;
+            highest = standing;
         }
     }
     return victim;
+}
+
+static void shorten_grace(struct qr_server *server, const struct qr_now *now)
+{
+    uint32_t shorter_ms = server->grace_ms - server->grace_ms / 4;
+
+    server->grace_ms = shorter_ms > QR_GRACE_LEAST_MS ? shorter_ms : QR_GRACE_LEAST_MS;
+    server->grace_used_ms = now->uptime_ms;
+}
+
+/* Who takes no reply is cut off: what is kept for it to be sent would stay. */
+static void give_up(struct qr_server *server, struct qr_slot *slot, const struct qr_now *now)
+{
+    enum standing standing = standing_of(server, &slot->conn);
+
+    if (standing == SLOW || standing == WITHOUT_REQUEST) {
+        shorten_grace(server, now);
+    }
+    slot->conn.cut_off = slot->conn.state == QR_CONN_REPLYING;
+    server->stats->connectionsDropped++;
+    release(server, slot);
 }
 
 /* ---- waiting ---- */
@@ -92,7 +131,10 @@ static bool may_accept(struct qr_server *server, const struct qr_now *now)
     if (server->listener < 0 || now->uptime_ms < server->accept_again_ms) {
         return false;
     }
-    room = server->stats->connectionsOpen < QR_CONNS_MAX || find_victim(server, now) != NULL;
+    if (now->uptime_ms - server->grace_used_ms >= QR_GRACE_REST_MS) {
+        server->grace_ms = QR_GRACE_MS;
+    }
+    room = server->stats->connectionsOpen < QR_CONNS_MAX || find_victim(server) != NULL;
     if (!room && !server->full) {
         server->stats->connectionsFull++;
     }
@@ -109,13 +151,24 @@ static uint32_t until(uint64_t deadline_ms, const struct qr_now *now, uint32_t a
                                                      : at_most_ms;
 }
 
-/* When to look again whether there is room to accept. */
-static uint64_t accept_look_ms(const struct qr_server *server, const struct qr_now *now)
+/* When to look again whether there is room to accept; UINT64_MAX: when a connection is done. */
+static uint64_t accept_look_ms(const struct qr_server *server)
 {
+    uint64_t earliest_ms = UINT64_MAX;
+
     if (server->listener < 0) {
-        return now->uptime_ms + WAIT_MAX_MS;
+        return UINT64_MAX;
     }
-    return server->full ? now->uptime_ms + QR_FRESH_GRACE_MS : server->accept_again_ms;
+    if (!server->full) {
+        return server->accept_again_ms;
+    }
+    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
+        const struct qr_conn *conn = &server->slots[i].conn;
+        if (!is_kept(conn) && conn->since_ms + server->grace_ms < earliest_ms) {
+            earliest_ms = conn->since_ms + server->grace_ms;
+        }
+    }
+    return earliest_ms;
 }
 
 static void add_poll(struct qr_server *server, int socket, bool want_read, bool want_write)
@@ -130,6 +183,7 @@ void qr_server_wait(struct qr_server *server, const struct qr_now *now, uint32_t
     int result;
 
     server->n_polls = 0;
+    server->looked_ms = now->uptime_ms;
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
         struct qr_slot *slot = &server->slots[i];
         const char *tx;
@@ -147,7 +201,7 @@ void qr_server_wait(struct qr_server *server, const struct qr_now *now, uint32_t
     if (may_accept(server, now)) {
         add_poll(server, server->listener, true, false);
     } else {
-        timeout_ms = until(accept_look_ms(server, now), now, timeout_ms);
+        timeout_ms = until(accept_look_ms(server), now, timeout_ms);
     }
     result = server->net->poll(server->net->ctx, server->polls, server->n_polls, timeout_ms);
     if (result < 0) {
@@ -249,7 +303,7 @@ static bool accept_one(struct qr_server *server, const struct qr_now *now)
     int socket;
 
     if (slot == NULL) {
-        slot = find_victim(server, now);
+        slot = find_victim(server);
     }
     if (slot == NULL) {
         return false;
@@ -263,8 +317,7 @@ static bool accept_one(struct qr_server *server, const struct qr_now *now)
         return false;
     }
     if (slot->socket >= 0) {
-        server->stats->connectionsDropped++;
-        release(server, slot);
+        give_up(server, slot, now);
     }
     slot->socket = socket;
     qr_conn_open(&slot->conn, server->handler, server->stats, now);

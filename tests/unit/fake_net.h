@@ -13,7 +13,7 @@
 
 #include "src/net.h"
 
-#define FAKE_CLIENTS 128
+#define FAKE_CLIENTS 2048
 
 /* A new, empty network; what was before is gone. */
 const struct qr_net *fake_start(void);

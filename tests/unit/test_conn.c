@@ -1083,7 +1083,7 @@ static void test_conn_closes_an_idle_poller(void **state)
         now.uptime_ms += 5000; /* from the reply's last byte on */
         take_all();
         assert_int_equal(conn.use, QR_CONN_POLLER);
-        assert_int_equal(conn.idle_since_ms, START_MS + 5000);
+        assert_int_equal(conn.since_ms, START_MS + 5000);
         tick_at(START_MS + 5000 + QR_IDLE_TIMEOUT_MS - 1);
         assert_false(conn.dead);
         tick_at(START_MS + 5000 + QR_IDLE_TIMEOUT_MS);
@@ -1126,7 +1126,7 @@ static void test_conn_closes_a_fresh_connection_that_sends_nothing(void **state)
     for (size_t i = 0; i < COUNT(before); i++) {
         open_conn();
         assert_int_equal(conn.use, QR_CONN_FRESH);
-        assert_int_equal(conn.idle_since_ms, START_MS);
+        assert_int_equal(conn.since_ms, START_MS);
         tick_at(START_MS + 1000);
         give_text(before[i]);
         assert_int_equal(conn.use, QR_CONN_FRESH);

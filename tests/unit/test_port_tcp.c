@@ -839,7 +839,7 @@ static void test_port_tcp_serves_again_after_more_clients_than_it_has_slots(void
     }
     assert_in_range(connected, QR_CONNS_MAX + 1, COUNT(crowd) - 1);
     assert_int_equal(rig.stats.connectionsOpen, QR_CONNS_MAX);
-    rig_run(QR_FRESH_GRACE_MS / 2); /* it sleeps, though some wait to be accepted */
+    rig_run(QR_GRACE_MS / 2); /* it sleeps, though some wait to be accepted */
     assert_int_equal(rig.stats.connectionsOpen, QR_CONNS_MAX);
     for (size_t i = 0; i < COUNT(crowd); i++) {
         assert_false(crowd[i].reset);

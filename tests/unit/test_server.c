@@ -209,8 +209,9 @@ static int client_after(const char *request)
     return client;
 }
 
-/* As many connections as there may be, none of which may be given up: callers first, then some
- * in the middle of a request. Returns the first client's number; the others follow. */
+/* As many connections as there may be, none of which may be given up now: callers first, then some
+ * in the middle of a request, within their grace. Returns the first client's number; the others
+ * follow. */
 static int fill_up(void)
 {
     int first = -1;
@@ -416,6 +417,70 @@ static void test_server_refuses_late_requests(void **state)
     assert_no_byte_more(silent);
 }
 
+/* Each way in which a caller's connection ends on our side, but for a stop: a reply says so first,
+ * and the client has its time to close. */
+static void test_server_closes_a_caller_only_with_a_word(void **state)
+{
+    static const struct {
+        const char *sent;
+        uint64_t until_ms;
+        unsigned status;
+    } rows[] = {
+        {"nonsense\r\n\r\n", 0, 400},
+        {CALL_WITH("user", "Connection: close\r\n"), 0, 200},
+        {CALL_WITH("user", "Content-Length: 9\r\n"), 0, 400},
+        {"POST /callback", QR_HEAD_TIMEOUT_MS, 408},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", QR_CONTENT_TIMEOUT_MS, 408},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        int caller = client_after(CALL);
+        pass(2 * QR_IDLE_TIMEOUT_MS);
+        send_text(caller, rows[i].sent);
+        settle();
+        pass(rows[i].until_ms);
+        assert_true(has_reply(caller));
+        assert_int_equal(reply.status, rows[i].status);
+        assert_true(reply.close);
+        pass(QR_CLOSE_TIMEOUT_MS - 1);
+        assert_state(caller, FAKE_OPEN);
+        pass(1 + QR_CLOSE_TIMEOUT_MS);
+        assert_state(caller, FAKE_CLOSED);
+    }
+    assert_int_equal(stats.connectionsIdleClosed, 0);
+    assert_int_equal(stats.connectionsDropped, 0);
+}
+
+/* Nor does it lose its connection to a network that cannot do something now. */
+static void test_server_keeps_an_idle_caller_through_failures_that_pass(void **state)
+{
+    static const struct {
+        enum fake_call call;
+        int result;
+    } rows[] = {
+        {FAKE_POLL, QR_NET_NO_MEMORY},   {FAKE_POLL, QR_NET_FAILED},   {FAKE_POLL, FAKE_SHORT},
+        {FAKE_ACCEPT, QR_NET_NO_MEMORY}, {FAKE_ACCEPT, QR_NET_FAILED},
+    };
+    int caller = client_after(CALL);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        fake_fail(rows[i].call, 1, 0, rows[i].result);
+        (void)client_with(HEALTH);
+        for (int turns = 0; turns < 5; turns++) {
+            turn();
+        }
+        assert_true(fake_has_failed());
+        pass(QR_ACCEPT_REST_MS);
+        assert_state(caller, FAKE_OPEN);
+        send_text(caller, CALL);
+        settle();
+        assert_reply(caller);
+        assert_false(reply.close);
+    }
+}
+
 /* ---- more clients than slots ---- */
 
 static void test_server_serves_waiting_clients_later(void **state)
@@ -427,7 +492,7 @@ static void test_server_serves_waiting_clients_later(void **state)
     for (size_t i = 0; i < COUNT(waiting); i++) {
         waiting[i] = client_with("POST /");
     }
-    pass(5000);
+    pass(QR_GRACE_MS - 1);
     assert_int_equal(stats.connectionsFull, 1); /* one time, however long it lasts */
     for (size_t i = 0; i < COUNT(waiting); i++) {
         for (size_t j = i; j < COUNT(waiting); j++) {
@@ -510,11 +575,12 @@ static void test_server_accepts_none_beyond_its_slots(void **state)
 
 static void test_server_gives_up_the_most_expendable_first(void **state)
 {
-    int pollers[4], fresh[2], closing[2], callers[CONNS_AT_EASE - 6], busy[QR_CONNS_SPARE - 2];
+    int pollers[3], reader, fresh[2], closing[2], callers[CONNS_AT_EASE - 6],
+        busy[QR_CONNS_SPARE - 2];
     int newcomer;
 
     (void)state;
-    /* all kinds at once, so that the table is full: idle for longer, the smaller the index */
+    /* all kinds at once, so that the table is full: for longer, the smaller the index */
     for (size_t i = 0; i < COUNT(callers); i++) {
         callers[i] = client_after(CALL);
     }
@@ -522,34 +588,53 @@ static void test_server_gives_up_the_most_expendable_first(void **state)
         now.uptime_ms += 10;
         pollers[i] = client_after(POLL);
     }
-    for (size_t i = 0; i < COUNT(busy); i++) {
-        busy[i] = client_with(i % 2 == 0 ? "POST /" : "\r\nG");
-    }
+    reader = connect_client();
+    fake_set_room(reader, 10);
+    send_text(reader, POLL);
     for (size_t i = 0; i < COUNT(fresh); i++) {
         now.uptime_ms += 10;
         fresh[i] = connect_client();
         settle();
     }
-    now.uptime_ms += QR_FRESH_GRACE_MS;
+    for (size_t i = 0; i < COUNT(busy); i++) {
+        now.uptime_ms += 10;
+        busy[i] = client_with(i % 2 == 0 ? "POST /" : "\r\nG");
+        settle();
+    }
+    now.uptime_ms += QR_GRACE_MS;
+    closing[1] = connect_client(); /* it came before the other, and asks later */
+    settle();
+    closing[0] = connect_client();
     for (size_t i = 0; i < COUNT(closing); i++) {
         now.uptime_ms += 10;
-        closing[i] = client_with(i == 0 ? CALL : POLL);
+        send_text(closing[i], i == 0 ? CALL : POLL);
         settle();
         assert_reply(closing[i]);
         assert_true(reply.close);
     }
     assert_int_equal(fake_open(), QR_CONNS_MAX);
     {
-        const int order[] = {closing[0], closing[1], fresh[0],   fresh[1],
-                             pollers[0], pollers[1], pollers[2], pollers[3]};
-        for (size_t i = 0; i < COUNT(order); i++) {
+        int order[COUNT(closing) + COUNT(fresh) + COUNT(busy) + COUNT(pollers) + 1];
+        size_t n = 0;
+        order[n++] = closing[0];
+        order[n++] = closing[1];
+        order[n++] = fresh[0];
+        order[n++] = fresh[1];
+        for (size_t i = 0; i < COUNT(busy); i++) {
+            order[n++] = busy[i];
+        }
+        for (size_t i = 0; i < COUNT(pollers); i++) {
+            order[n++] = pollers[i];
+        }
+        order[n++] = reader;
+        for (size_t i = 0; i < n; i++) {
             assert_state(order[i], FAKE_OPEN);
             newcomer = client_with("POST /"); /* to be the next in mid-request */
             settle();
             assert_state(newcomer, FAKE_OPEN);
-            assert_state(order[i], FAKE_CLOSED);
+            assert_true(fake_state(order[i]) >= FAKE_CLOSED);
             assert_int_equal(stats.connectionsDropped, i + 1);
-            for (size_t j = i + 1; j < COUNT(order); j++) {
+            for (size_t j = i + 1; j < n; j++) {
                 assert_state(order[j], FAKE_OPEN);
             }
         }
@@ -560,9 +645,6 @@ static void test_server_gives_up_the_most_expendable_first(void **state)
     assert_int_equal(stats.connectionsFull, 1);
     for (size_t i = 0; i < COUNT(callers); i++) {
         assert_state(callers[i], FAKE_OPEN);
-    }
-    for (size_t i = 0; i < COUNT(busy); i++) {
-        assert_state(busy[i], FAKE_OPEN);
     }
 }
 
@@ -592,29 +674,359 @@ static void test_server_gives_up_the_longest_idle_poller(void **state)
         assert_state(pollers[i], FAKE_CLOSED);
     }
     assert_int_equal(stats.connectionsDropped, COUNT(pollers));
+    assert_int_equal(server.grace_ms, QR_GRACE_MS); /* nobody was slow */
 }
 
-static void test_server_gives_up_no_fresh_connection_within_its_grace(void **state)
+/* A table full of connections that bring no request, or take no reply. Returns the first one, which
+ * is also the first to be given up. */
+static int fill_with(const char *what, size_t room)
 {
-    int first = connect_client();
-    int newcomer;
+    int first = -1;
 
-    (void)state;
-    for (int i = 1; i < QR_CONNS_MAX; i++) {
-        (void)connect_client();
+    for (int i = 0; i < QR_CONNS_MAX; i++) {
+        int client = connect_client();
+        first = i == 0 ? client : first;
+        fake_set_room(client, room);
+        send_text(client, what);
     }
     settle();
     assert_int_equal(fake_open(), QR_CONNS_MAX);
-    newcomer = client_with(CALL);
-    pass(QR_FRESH_GRACE_MS - 1);
-    assert_state(newcomer, FAKE_WAITING);
     assert_int_equal(stats.connectionsDropped, 0);
-    assert_int_equal(stats.connectionsFull, 1);
+    return first;
+}
+
+static const struct {
+    const char *sent;
+    size_t room;
+    enum fake_state end;
+} stuck[] = {
+    {"", SIZE_MAX, FAKE_CLOSED},           /* never speaks */
+    {"POST /call", SIZE_MAX, FAKE_CLOSED}, /* a slow head */
+    {"POST /callbackAfterQuitGroupCommand HTTP/1.1\r\nHost: a\r\nContent-Length: 31\r\n\r\n{",
+     SIZE_MAX, FAKE_CLOSED}, /* slow content */
+    {POLL, 10, FAKE_RESET},  /* a slow reader: what it has not taken is forgotten */
+};
+
+static void test_server_gives_up_nobody_within_the_grace_and_then_the_longest(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(stuck); i++) {
+        int first, newcomer;
+        start();
+        first = fill_with(stuck[i].sent, stuck[i].room);
+        newcomer = client_with(CALL);
+        pass(QR_GRACE_MS - 1);
+        assert_state(newcomer, FAKE_WAITING);
+        assert_int_equal(stats.connectionsDropped, 0);
+        assert_int_equal(stats.connectionsFull, 1);
+        pass(1);
+        assert_reply(newcomer);
+        assert_state(first, stuck[i].end);
+        assert_int_equal(stats.connectionsDropped, 1);
+        assert_int_equal(fake_open(), QR_CONNS_MAX);
+    }
+}
+
+/* The grace of a request begins with it; that of a new connection's first one, with the connection.
+ */
+static void test_server_counts_the_grace_from_a_requests_first_byte(void **state)
+{
+    int poller = client_after(POLL);
+    int fresh = connect_client();
+    int newcomer;
+
+    (void)state;
+    for (int i = 2; i < QR_CONNS_MAX; i++) {
+        (void)client_with(i < CONNS_AT_EASE ? CALL : "");
+        settle();
+    }
+    now.uptime_ms += QR_GRACE_MS / 2;
+    send_text(poller, "GET /");
+    send_text(fresh, "GET /");
+    settle();
+    for (int i = CONNS_AT_EASE; i < QR_CONNS_MAX; i++) { /* all that came with fresh, and fresh */
+        (void)client_with("");
+    }
+    newcomer = client_with("");
+    pass(QR_GRACE_MS - QR_GRACE_MS / 2);
+    assert_state(fresh, FAKE_CLOSED);
+    assert_state(poller, FAKE_OPEN);
+    assert_state(newcomer, FAKE_OPEN);
+}
+
+static void test_server_counts_a_readers_grace_from_its_reply(void **state)
+{
+    int reader = connect_client();
+    int newcomer;
+
+    (void)state;
+    fake_set_room(reader, 10);
+    for (int i = 1; i < CONNS_AT_EASE; i++) {
+        (void)client_after(CALL);
+    }
+    pass(QR_GRACE_MS / 2);
+    send_text(reader, POLL);
+    for (int i = CONNS_AT_EASE; i < QR_CONNS_MAX; i++) {
+        newcomer = client_with("POST /");
+    }
+    settle();
+    newcomer = client_with(CALL);
+    pass(QR_GRACE_MS - 1);
+    assert_state(reader, FAKE_OPEN);
+    assert_state(newcomer, FAKE_WAITING);
     pass(1);
     assert_reply(newcomer);
-    assert_state(first, FAKE_CLOSED);
-    assert_int_equal(stats.connectionsDropped, 1);
-    assert_int_equal(fake_open(), QR_CONNS_MAX);
+}
+
+/* A flood of connections that use up the grace shortens it for those that follow: who comes with a
+ * request soon need not wait. */
+static void test_server_shortens_the_grace_while_many_use_it_up(void **state)
+{
+    uint64_t begin_ms;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(stuck); i++) {
+        int newcomer = -1;
+        start();
+        (void)fill_with(stuck[i].sent, stuck[i].room);
+        begin_ms = now.uptime_ms;
+        for (int round = 0; round < 200; round++) { /* attackers, and one who is not, behind them */
+            int attacker = connect_client();
+            fake_set_room(attacker, stuck[i].room);
+            send_text(attacker, stuck[i].sent);
+        }
+        newcomer = client_with(CALL);
+        pass(QR_GRACE_MS);
+        for (int turns = 0; !has_reply(newcomer); turns++) {
+            pass(1);
+            assert_true(turns < 1000);
+        }
+        assert_in_range(now.uptime_ms - begin_ms, QR_GRACE_MS, 3 * QR_GRACE_MS);
+        assert_int_equal(server.grace_ms, QR_GRACE_LEAST_MS);
+    }
+}
+
+/* Within the whole grace they are alike: it is the longest so who goes, whatever it is slow at. */
+static void test_server_gives_up_old_readers_rather_than_a_young_request(void **state)
+{
+    int half;
+
+    (void)state;
+    (void)fill_with(POLL, 10);
+    for (int i = 0; i < 3 * QR_CONNS_MAX; i++) {
+        int reader = client_with(POLL);
+        fake_set_room(reader, 10);
+    }
+    pass(2 * QR_GRACE_MS);
+    assert_int_equal(server.grace_ms, QR_GRACE_LEAST_MS);
+    half = client_with("POST /callbackAfterQuitGroupCommand HTTP/1.1\r\nHost: a\r\n");
+    for (int i = 0; i < 5; i++) {
+        int reader = connect_client();
+        fake_set_room(reader, 10);
+        send_text(reader, POLL);
+        pass(QR_GRACE_LEAST_MS);
+    }
+    send_text(half, "Content-Length: 31\r\n\r\n{\"groupID\":\"g\",\"userID\":\"user\"}");
+    settle();
+    assert_reply(half);
+}
+
+static void test_server_has_its_whole_grace_again_after_a_rest(void **state)
+{
+    int newcomer;
+
+    (void)state;
+    (void)fill_with("", SIZE_MAX);
+    for (int i = 0; i < 3 * QR_CONNS_MAX; i++) {
+        (void)connect_client();
+    }
+    pass(2 * QR_GRACE_MS);
+    assert_int_equal(server.grace_ms, QR_GRACE_LEAST_MS);
+    now.uptime_ms += QR_HEAD_TIMEOUT_MS; /* all are late, and go */
+    settle();
+    assert_int_equal(fake_open(), 0);
+    (void)fill_up();
+    newcomer = client_with(CALL);
+    pass(QR_GRACE_MS - 1);
+    assert_state(newcomer, FAKE_WAITING);
+    pass(1);
+    assert_reply(newcomer);
+}
+
+/* However short the grace, and however many come at once: each is looked at. */
+static void test_server_looks_at_each_before_it_is_given_up(void **state)
+{
+    int callers[8];
+
+    (void)state;
+    (void)fill_with("", SIZE_MAX);
+    for (int i = 0; i < 2 * QR_CONNS_MAX; i++) {
+        (void)connect_client();
+    }
+    pass(2 * QR_GRACE_MS);
+    assert_int_equal(server.grace_ms, QR_GRACE_LEAST_MS);
+    for (size_t i = 0; i < COUNT(callers); i++) {
+        callers[i] = client_with(CALL);
+        for (int j = 0; j < QR_CONNS_MAX; j++) {
+            (void)connect_client();
+        }
+    }
+    pass(20 * QR_GRACE_LEAST_MS);
+    for (size_t i = 0; i < COUNT(callers); i++) {
+        assert_reply(callers[i]);
+    }
+}
+
+/* ---- whoever comes, and does whatever, in any order ---- */
+
+/* SplitMix64 */
+static uint64_t random_state;
+
+static unsigned random_below(unsigned n)
+{
+    uint64_t z = random_state += 0x9e3779b97f4a7c15u;
+
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return (unsigned)((z ^ z >> 31) % n);
+}
+
+/* Someone, who may be badly brought up. */
+struct guest {
+    int client;
+    bool asked;  /* all of a request, and the reply is not there yet */
+    bool caller; /* its last request was a callback; the reply promised to keep the connection */
+};
+
+static void guest_comes(struct guest *guest)
+{
+    *guest = (struct guest){.client = connect_client()};
+    fake_set_room(guest->client, random_below(8) == 0 ? 20 : SIZE_MAX);
+}
+
+/* Sends something or nothing, or goes. */
+static void guest_acts(struct guest *guest)
+{
+    static const char *const texts[] = {CALL, CALL, CALL, POLL, "POST /callback", "", "x\r\n\r\n"};
+    unsigned what = random_below(COUNT(texts) + 2);
+
+    if (fake_state(guest->client) >= FAKE_FIN || what == COUNT(texts)) {
+        fake_fin(guest->client); /* at once, or when told to */
+        guest_comes(guest);
+    } else if (what > COUNT(texts)) {
+        fake_reset(guest->client);
+        guest_comes(guest);
+    } else if (!guest->asked && texts[what][0] != '\0') {
+        send_text(guest->client, texts[what]);
+        guest->asked = true;
+        guest->caller = false;
+        if (what > 3) { /* never to be whole: a while to wait, and another comes */
+            guest_comes(guest);
+        }
+    }
+}
+
+static void guest_looks(struct guest *guest)
+{
+    if (guest->asked && has_reply(guest->client)) {
+        guest->asked = false;
+        guest->caller = !reply.close && strstr(reply.content, "actionCode") != NULL;
+    }
+}
+
+static unsigned callers_kept(void)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
+        const struct qr_slot *slot = &server.slots[i];
+        n += slot->socket >= 0 && slot->conn.use == QR_CONN_CALLER &&
+             slot->conn.state != QR_CONN_CLOSING;
+    }
+    return n;
+}
+
+/* Idle callers are never closed, and yet never so many that nobody else comes in. */
+static void test_server_keeps_every_caller_and_a_slot_for_others_in_any_order(void **state)
+{
+    static struct guest guests[2 * QR_CONNS_MAX];
+
+    (void)state;
+    for (unsigned seed = 1; seed <= 40; seed++) {
+        unsigned most = 0;
+        start();
+        random_state = seed;
+        for (size_t i = 0; i < COUNT(guests); i++) {
+            guest_comes(&guests[i]);
+        }
+        for (unsigned step = 0; step < 500; step++) {
+            guest_acts(&guests[random_below(COUNT(guests))]);
+            pass(random_below(4) == 0 ? random_below(700) : 0);
+            for (size_t i = 0; i < COUNT(guests); i++) {
+                guest_looks(&guests[i]);
+                if (guests[i].caller && !guests[i].asked) {
+                    assert_state(guests[i].client, FAKE_OPEN);
+                }
+            }
+            most = callers_kept() > most ? callers_kept() : most;
+        }
+        assert_in_range(most, 1, CONNS_AT_EASE);
+        {
+            int newcomer = client_with(CALL);
+            pass((uint64_t)QR_GRACE_MS * COUNT(guests) / QR_CONNS_SPARE);
+            assert_reply(newcomer);
+        }
+        assert_int_equal(stats.connectionsIdleClosed + stats.connectionsDropped > 0, true);
+        (void)teardown(NULL);
+    }
+}
+
+/* As OpenIM does it, with more services than there are slots; some of them stay away for long. */
+static void test_server_serves_four_callers_for_each_slot_beside_pollers(void **state)
+{
+    enum { CALLERS = 4 * QR_CONNS_MAX, POLLERS = QR_CONNS_MAX / 2, ROUNDS = 6 };
+    static struct guest guests[CALLERS + POLLERS];
+    static uint64_t asks_ms[CALLERS + POLLERS];
+    unsigned replies = 0;
+
+    (void)state;
+    random_state = 4;
+    for (size_t i = 0; i < COUNT(guests); i++) {
+        guests[i].client = -1;
+        asks_ms[i] =
+            now.uptime_ms + random_below(i % 2 == 0 ? 10 : 3000); /* half of them at once */
+    }
+    while (replies < CALLERS * ROUNDS) {
+        for (size_t i = 0; i < COUNT(guests); i++) {
+            struct guest *guest = &guests[i];
+            if (guest->asked && has_reply(guest->client)) {
+                assert_int_equal(reply.status, 200);
+                replies += i < CALLERS;
+                guest->asked = false;
+                asks_ms[i] = now.uptime_ms + random_below(6000);
+                if (reply.close) {
+                    fake_fin(guest->client);
+                    guest->client = -1;
+                }
+            } else if (guest->asked) {
+                assert_true(fake_state(guest->client) < FAKE_CLOSED);
+                assert_true(now.uptime_ms < asks_ms[i] + 5000); /* the caller's patience */
+            } else if (asks_ms[i] <= now.uptime_ms) {
+                if (guest->client < 0 || fake_state(guest->client) >= FAKE_FIN) {
+                    assert_true(guest->client < 0 || i >= CALLERS);
+                    guest->client = connect_client();
+                }
+                send_text(guest->client, i < CALLERS ? CALL : POLL);
+                guest->asked = true;
+                asks_ms[i] = now.uptime_ms;
+            }
+        }
+        turn();
+        now.uptime_ms += 5;
+    }
+    assert_int_equal(stats.connectionsReset, 0);
+    assert_int_equal(ring.last_seq, stats.stored);
+    assert_in_range(stats.stored, CALLERS * ROUNDS, CALLERS * (ROUNDS + 1));
 }
 
 /* Its bytes are there when the newcomer knocks: a request is not thrown away for a connection. */
@@ -987,7 +1399,7 @@ static void test_server_looks_again_when_a_slot_may_have_come_free(void **state)
     }
     settle();
     wait_for(FOREVER);
-    assert_in_range(fake_timeout_ms(), 1, QR_FRESH_GRACE_MS);
+    assert_in_range(fake_timeout_ms(), 1, QR_GRACE_MS);
     serve();
 }
 
@@ -1516,13 +1928,23 @@ int main(void)
         TEST(test_server_frees_the_slot_of_a_client_that_resets),
         TEST(test_server_survives_a_client_that_resets_before_accept),
         TEST(test_server_refuses_late_requests),
+        TEST(test_server_closes_a_caller_only_with_a_word),
+        TEST(test_server_keeps_an_idle_caller_through_failures_that_pass),
         TEST(test_server_serves_waiting_clients_later),
         TEST(test_server_serves_a_crowd_through_one_slot),
         TEST(test_server_counts_each_time_that_it_is_full),
         TEST(test_server_accepts_none_beyond_its_slots),
         TEST(test_server_gives_up_the_most_expendable_first),
         TEST(test_server_gives_up_the_longest_idle_poller),
-        TEST(test_server_gives_up_no_fresh_connection_within_its_grace),
+        TEST(test_server_gives_up_nobody_within_the_grace_and_then_the_longest),
+        TEST(test_server_counts_the_grace_from_a_requests_first_byte),
+        TEST(test_server_counts_a_readers_grace_from_its_reply),
+        TEST(test_server_shortens_the_grace_while_many_use_it_up),
+        TEST(test_server_gives_up_old_readers_rather_than_a_young_request),
+        TEST(test_server_has_its_whole_grace_again_after_a_rest),
+        TEST(test_server_looks_at_each_before_it_is_given_up),
+        TEST(test_server_keeps_every_caller_and_a_slot_for_others_in_any_order),
+        TEST(test_server_serves_four_callers_for_each_slot_beside_pollers),
         TEST(test_server_reads_before_it_gives_up),
         TEST(test_server_announces_the_close_when_slots_run_short),
         TEST(test_server_rests_when_the_network_has_no_memory_to_accept),
