@@ -1,11 +1,13 @@
 #include "hooks.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "lwip/pbuf.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/tcp.h"
 #include "lwip/stats.h"
+#include "lwip/sys.h"
 #include "lwip/tcp.h"
 
 /* Bytes of a window below which it is not halved for segments. */
@@ -123,6 +125,49 @@ err_t qr_hook_tcp_in(struct tcp_pcb *pcb, const struct tcp_hdr *header, u16_t op
     return p->tot_len != 0 && has_unread(pcb) && buffers_are_few() ? ERR_MEM : ERR_OK;
 }
 
+/* Whether the connection is that which a segment belongs to. */
+static bool is_of(const struct tcp_pcb *pcb, const ip_addr_t *from, const struct tcp_hdr *header)
+{
+    return pcb->remote_port == lwip_ntohs(header->src) &&
+           pcb->local_port == lwip_ntohs(header->dest) && ip_addr_eq(&pcb->remote_ip, from);
+}
+
+/* The time at which a handshake began stands where that of keep-alive does once it is accepted. */
+_Static_assert(offsetof(struct tcp_pcb, local_ip) == 0, "who has one has the other");
+
+u32_t qr_hook_tcp_isn(const ip_addr_t *local_ip)
+{
+    ((struct tcp_pcb *)(void *)local_ip)->keep_idle = sys_now();
+    return qr_port_random();
+}
+
+static bool is_late(const struct tcp_pcb *pcb)
+{
+    return pcb->state == SYN_RCVD && sys_now() - pcb->keep_idle >= QR_LWIP_HANDSHAKE_MS;
+}
+
+static void make_room_in_backlog(const ip_addr_t *from, const struct tcp_hdr *header)
+{
+    const struct tcp_pcb_listen *listener = tcp_listen_pcbs.listen_pcbs; /* there is one */
+    struct tcp_pcb *oldest = NULL; /* lwIP has the newest first */
+
+    if (listener == NULL || listener->local_port != lwip_ntohs(header->dest) ||
+        listener->accepts_pending < listener->backlog) {
+        return;
+    }
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {
+        if (is_of(pcb, from, header)) {
+            return; /* it is repeated */
+        }
+        if (is_late(pcb)) {
+            oldest = pcb;
+        }
+    }
+    if (oldest != NULL) {
+        tcp_abandon(oldest, 0);
+    }
+}
+
 void qr_hook_tcp_syn(const ip_addr_t *from, const struct tcp_hdr *header)
 {
     struct tcp_pcb *pcb = tcp_tw_pcbs;
@@ -130,9 +175,8 @@ void qr_hook_tcp_syn(const ip_addr_t *from, const struct tcp_hdr *header)
     if ((TCPH_FLAGS(header) & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN) {
         return;
     }
-    while (pcb != NULL &&
-           (pcb->remote_port != lwip_ntohs(header->src) ||
-            pcb->local_port != lwip_ntohs(header->dest) || !ip_addr_eq(&pcb->remote_ip, from))) {
+    make_room_in_backlog(from, header);
+    while (pcb != NULL && !is_of(pcb, from, header)) {
         pcb = pcb->next;
     }
     if (pcb != NULL && TCP_SEQ_GT(lwip_ntohl(header->seqno), pcb->rcv_nxt)) {

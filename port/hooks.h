@@ -33,7 +33,10 @@ err_t qr_hook_tcp_in(struct tcp_pcb *pcb, const struct tcp_hdr *header, u16_t op
 /* lwIP keeps a connection that we were the first to close for two minutes (TIME_WAIT), and as long
  * refuses a new one from the same port. A SYN at header, from there, lets it go, if its sequence
  * number is behind all that the old one has used (RFC 9293 section 3.10.7.4, RFC 1122 section
- * 4.2.2.13). */
+ * 4.2.2.13).
+ * It keeps a handshake that is never finished for twenty seconds, and takes no SYN while the
+ * backlog is full of such: then a SYN takes the place of the oldest one that has had
+ * QR_LWIP_HANDSHAKE_MS (RFC 4987 section 3.4). */
 void qr_hook_tcp_syn(const ip_addr_t *from, const struct tcp_hdr *header);
 
 /* Looks at each IPv4 packet, for that, and before lwIP 2.2.1 does, which would answer a sender that
@@ -100,7 +103,8 @@ bool qr_hook_dhcp_passes(const struct qr_content *message, const struct netif *n
  * has it. */
 void qr_hook_tcp_timers(void);
 
-/* An initial sequence number that nobody can guess (RFC 6528). */
-#define LWIP_HOOK_TCP_ISN(local_ip, local_port, remote_ip, remote_port) qr_port_random()
+/* An initial sequence number that nobody can guess (RFC 6528). local_ip is a connection's. */
+u32_t qr_hook_tcp_isn(const ip_addr_t *local_ip);
+#define LWIP_HOOK_TCP_ISN(local_ip, local_port, remote_ip, remote_port) qr_hook_tcp_isn(local_ip)
 
 #endif

@@ -18,6 +18,7 @@
 #include "lwip/stats.h"
 #include "lwip/tcp.h"
 #include "port_rig.h"
+#include "pump.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define TEST(name)   cmocka_unit_test_setup_teardown(name, rig_open, rig_close)
@@ -680,6 +681,89 @@ static void test_port_hooks_takes_no_harm_from_frames_at_random(void **state)
     check_alive();
 }
 
+/* ---- floods of SYNs ---- */
+
+static void test_port_hooks_gives_the_oldest_unfinished_handshakes_place_to_a_new_one(void **state)
+{
+    unsigned used = lwip_stats.memp[MEMP_TCP_PCB]->used;
+
+    (void)state;
+    assert_int_equal(COUNT(crowd), QR_LWIP_BACKLOG);
+    for (size_t i = 0; i < COUNT(crowd); i++) {
+        peer_open(&crowd[i]);
+        peer_send(&crowd[i], SYN, NULL, 0);
+        rig_settle();
+        assert_true(crowd[i].syn);
+    }
+    peer_open(&peer);
+    peer_send(&peer, SYN, NULL, 0);
+    rig_settle();
+    assert_false(peer.syn); /* they may be under way */
+    rig_run(QR_LWIP_HANDSHAKE_MS);
+    crowd[3].seq--; /* one that is repeated takes no other's place */
+    peer_send(&crowd[3], SYN, NULL, 0);
+    rig_settle();
+    assert_int_equal(crowd[3].frames, 2);
+    assert_int_equal(lwip_stats.memp[MEMP_TCP_PCB]->used, used + COUNT(crowd));
+    peer.seq--; /* tries again */
+    rig_handshake(&peer);
+    rig_callback_served(&peer);
+    for (size_t i = 0; i < COUNT(crowd); i++) {
+        peer_ack(&crowd[i]);
+        rig_settle();
+        assert_int_equal(crowd[i].reset, i == 0); /* it is told, should it be there after all */
+    }
+    rig_callback_served(&crowd[1]);
+    rig_callback_served(&crowd[3]);
+}
+
+static void test_port_hooks_lets_a_caller_in_through_a_flood_of_syns(void **state)
+{
+    static struct peer flood;
+
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++) {
+        uint8_t frame[WIRE_FRAME_MAX];
+        struct wire_segment syn = {.flags = SYN, .seq = i, .window = 5840};
+        flood = (struct peer){.addr = WIRE_HOST_ADDR + 1 + i % 7, .port = (uint16_t)(1024 + i)};
+        wire_deliver(frame, peer_frame(frame, &flood, &syn));
+        rig_run(QR_LWIP_HANDSHAKE_MS / QR_LWIP_BACKLOG + 1);
+        if (i % 100 == 99) {
+            rig_connect(&peer);
+            rig_callback_served(&peer);
+            rig_leave(&peer);
+        }
+    }
+    assert_int_equal(rig.stats.stored, 10);
+}
+
+/* Who has finished it stays, though it waits to be accepted. */
+static void test_port_hooks_gives_no_finished_handshakes_place_away(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(crowd); i++) {
+        peer_open(&crowd[i]);
+        peer_send(&crowd[i], SYN, NULL, 0);
+    }
+    qr_pump(0);
+    wire_read();
+    for (size_t i = 0; i < COUNT(crowd); i++) {
+        peer_ack(&crowd[i]);
+    }
+    peer_open(&peer);
+    peer_send(&peer, SYN, NULL, 0);
+    qr_pump(0);
+    wire_read();
+    assert_false(peer.syn);
+    rig_settle();
+    for (size_t i = 0; i < COUNT(crowd); i++) {
+        rig_callback_served(&crowd[i]);
+    }
+    peer.seq--; /* tries again */
+    rig_handshake(&peer);
+    rig_callback_served(&peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -697,6 +781,9 @@ int main(void)
         TEST(test_port_hooks_drops_a_frame_with_any_bit_changed),
         TEST(test_port_hooks_takes_no_harm_from_frames_at_random),
         TEST(test_port_hooks_survives_a_segment_size_that_shrinks),
+        TEST(test_port_hooks_gives_the_oldest_unfinished_handshakes_place_to_a_new_one),
+        TEST(test_port_hooks_lets_a_caller_in_through_a_flood_of_syns),
+        TEST(test_port_hooks_gives_no_finished_handshakes_place_away),
     };
 
     return cmocka_run_group_tests_name("port_hooks", tests, rig_start, NULL);
