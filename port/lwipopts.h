@@ -199,6 +199,7 @@
 #ifndef TCP_SND_QUEUELEN
 #define TCP_SND_QUEUELEN 8 /* pieces, short where the peer wants short segments */
 #endif
+#define LWIP_TCP_RTO_TIME     1000 /* RFC 6298; of 3 s, a caller waits for one in its 5 s */
 #define TCP_QUEUE_OOSEQ       1
 #define TCP_OOSEQ_MAX_PBUFS   2 /* of a connection; the rest is sent again */
 #define LWIP_TCP_SACK_OUT     0

@@ -799,6 +799,19 @@ static void test_port_tcp_closes_when_both_close_at_once(void **state)
     assert_false(peer.reset);
 }
 
+/* A caller waits for five seconds. */
+static void
+test_port_tcp_sends_a_reply_again_that_is_lost_twice_while_its_caller_waits(void **state)
+{
+    (void)state;
+    rig_connect(&peer);
+    wire.lost = 2;
+    peer_say(&peer, RIG_CALLBACK);
+    rig_run(4500);
+    assert_int_equal(wire.lost, 0);
+    assert_string_equal(peer.bytes, RIG_REPLY);
+}
+
 /* ---- many ---- */
 
 /* Nobody is told "no", and nobody holds a place in the backlog by a SYN alone. */
@@ -1323,6 +1336,7 @@ int main(void)
         TEST(test_port_tcp_closes_itself_when_the_client_does_not),
         TEST(test_port_tcp_ends_a_document_without_length_by_closing),
         TEST(test_port_tcp_closes_when_both_close_at_once),
+        TEST(test_port_tcp_sends_a_reply_again_that_is_lost_twice_while_its_caller_waits),
         TEST(test_port_tcp_serves_again_after_more_syns_than_there_is_room_for),
         TEST(test_port_tcp_serves_again_after_more_clients_than_it_has_slots),
         TEST(test_port_tcp_serves_a_newcomer_when_every_slot_is_taken),
