@@ -237,6 +237,30 @@ static void open_server(const struct qr_net *net)
     qr_board_exit(1);
 }
 
+/* For whoever wants to know whether they are large enough, and whether all comes back. */
+static void note_pools(void)
+{
+    struct qr_out *out = line_begin();
+    struct qr_net_pool pool;
+
+    if (!settings.verbose || on_kernel()) {
+        return;
+    }
+    qr_out_text(out, "pools:");
+    for (unsigned i = 0; qr_net_lwip_pool(i, &pool); i++) {
+        qr_out_text(out, i == 0 ? " " : ", ");
+        qr_out_text(out, pool.name);
+        qr_out_text(out, " ");
+        qr_out_u64(out, pool.used);
+        qr_out_text(out, " of ");
+        qr_out_u64(out, pool.size);
+        qr_out_text(out, " (most ");
+        qr_out_u64(out, pool.most);
+        qr_out_text(out, ")");
+    }
+    note(line_end());
+}
+
 /* ---- the loop ---- */
 
 /* A time server's word counts more than the board's. */
@@ -301,11 +325,13 @@ int main(int argc, char **argv)
     net = start_net();
     open_server(net);
     qr_board_log(QR_LOG_INFO, "quitring " QR_VERSION " is serving");
+    note_pools();
     while (!qr_board_stopping()) {
         told = told || announced();
         turn(told ? UINT32_MAX : ANNOUNCE_LOOK_MS);
     }
     qr_board_log(QR_LOG_INFO, "stopping");
+    note_pools();
     stop();
     qr_board_exit(0);
 }

@@ -30,6 +30,16 @@ uint32_t qr_net_lwip_addr(void);
 /* Milliseconds since 1970 at that uptime, as a time server has told; 0: none has, yet. */
 uint64_t qr_net_lwip_unix_ms(uint64_t uptime_ms);
 
+/* One of the pools that connections under lwIP use: its name, how much of it is in use, the most
+ * that ever was, and how much there is. In bytes for the heap. */
+struct qr_net_pool {
+    const char *name;
+    uint32_t used, most, size;
+};
+
+/* Fills in the i-th. False: there are no more. */
+bool qr_net_lwip_pool(unsigned i, struct qr_net_pool *pool);
+
 /* The kernel's sockets, listening on addr. NULL: this board has no kernel. */
 const struct qr_net *qr_net_kernel_start(uint32_t addr);
 

@@ -17,6 +17,7 @@
 #include "lwip/stats.h"
 #include "lwip/sys.h"
 #include "lwip/tcpip.h"
+#include "port.h"
 #include "port_rig.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
@@ -585,6 +586,33 @@ static void test_port_pools_say_what_assertion_failed_and_end(void **state)
     assert_string_equal(fake_board_logged(QR_LOG_ERROR), "two and two are four");
 }
 
+/* What an operator is told: connections, sockets, segments, frames, and the heap last. */
+static void test_port_pools_tell_how_much_of_each_is_in_use(void **state)
+{
+    struct qr_net_pool before[5], pool;
+
+    (void)state;
+    for (unsigned i = 0; i < 5; i++) {
+        assert_true(qr_net_lwip_pool(i, &before[i]));
+    }
+    assert_false(qr_net_lwip_pool(5, &pool));
+    assert_string_equal(before[0].name, "connections");
+    assert_int_equal(before[0].size, MEMP_NUM_TCP_PCB);
+    assert_string_equal(before[4].name, "heap");
+    rig_connect(&peer);
+    peer_say(&peer, RIG_CALLBACK); /* its reply is not acknowledged yet */
+    rig_settle();
+    for (unsigned i = 0; i < 5; i++) {
+        bool holds = i != 3; /* the frame was read */
+        assert_true(qr_net_lwip_pool(i, &pool));
+        assert_string_equal(pool.name, before[i].name);
+        assert_int_equal(pool.used > before[i].used, holds);
+        assert_true(pool.most >= pool.used && pool.size >= pool.most);
+    }
+    peer_ack(&peer);
+    rig_leave(&peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -607,6 +635,7 @@ int main(void)
         TEST(test_port_pools_accept_without_any_heap_later),
         TEST(test_port_pools_forget_what_waits_for_an_address),
         TEST(test_port_pools_say_what_assertion_failed_and_end),
+        TEST(test_port_pools_tell_how_much_of_each_is_in_use),
     };
 
     return cmocka_run_group_tests_name("port_pools", tests, rig_start, NULL);
