@@ -17,7 +17,8 @@
 
 #include "src/limits.h"
 
-enum { BACKLOG = 128 };
+/* Enough for a flood of connections until the server gives them up faster than they come. */
+enum { BACKLOG = 1024 };
 
 static uint32_t listen_addr;
 
