@@ -4,8 +4,6 @@ import ctypes
 import fcntl
 import json
 import os
-import random
-import select
 import socket
 import struct
 import threading
@@ -13,6 +11,7 @@ import time
 
 import pytest
 
+from badwire import BadWire
 from conftest import (
     CALLER_TIMEOUT_S,
     CLIENT_S,
@@ -259,60 +258,6 @@ def test_card_serves_a_client_of_a_small_mtu(start, net):
     assert len(server.status()["events"]) == 20
 
 
-class BadWire:
-    """Carries frames between two interfaces of a namespace: most of them, some twice, some late."""
-
-    def __init__(self, namespace, one, two):
-        self.random = random.Random(1812)
-        self.lost = 0
-        with inside(namespace):
-            self.ends = [self.open(one), self.open(two)]
-        self.wake, self.stopped = socket.socketpair()
-        self.thread = threading.Thread(target=self.carry)
-        self.thread.start()
-
-    def open(self, interface):
-        end = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-        end.bind((interface, ETH_P_ALL))
-        return end
-
-    def carry(self):
-        late = []
-        while True:
-            ready, _, _ = select.select([*self.ends, self.stopped], [], [], 0.05 if late else None)
-            if self.stopped in ready:
-                return
-            waiting, late = late, []
-            for end in ready:
-                frame, address = end.recvfrom(65536)
-                to = self.ends[end is self.ends[0]]
-                if address[2] != socket.PACKET_OUTGOING:
-                    late += self.carry_one(to, frame)
-            for to, frame in waiting:
-                to.send(frame)
-
-    def carry_one(self, to, frame):
-        """Returns what goes later."""
-        draw = self.random.random()
-        if draw < 0.04:
-            self.lost += 1
-            return []
-        if draw < 0.10:
-            return [(to, frame)]
-        for _ in range(2 if draw < 0.16 else 1):
-            to.send(frame)
-        return []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.wake.send(b"x")
-        self.thread.join()
-        for end in (*self.ends, self.wake, self.stopped):
-            end.close()
-
-
 def leave_no_checksum_to_the_card(namespace, interface):
     with inside(namespace):
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -332,7 +277,7 @@ def test_no_quit_is_lost_where_frames_are(start, networks):
     networks.up(clients, far, "10.77.0.1/24")
     where = ["--net", f"packet:{near}", "--addr", "10.77.0.2/24"]
     n = 100
-    with BadWire(middle, one, two) as wire:
+    with BadWire(middle, one, two, lose=0.04, twice=0.06, delay=0.002, vary=0.002) as wire:
         server = start.serve(*where, namespace=space, clients=clients)
         with server.raw() as raw:
             for batch in range(0, n, 10):

@@ -43,6 +43,7 @@ type summary struct {
 	OK          int      `json:"ok"`
 	Failed      int      `json:"failed"`
 	Errors      []string `json:"errors"`
+	Unanswered  []string `json:"unanswered"` // the operationIDs of those that failed
 	Seconds     float64  `json:"seconds"`
 	SlowestMs   float64  `json:"slowestMs"`
 	Connections int      `json:"connections"`
@@ -157,7 +158,7 @@ func check(status int, content []byte) error {
 	return nil
 }
 
-func (c *caller) count(err error, took time.Duration) {
+func (c *caller) count(operationID string, err error, took time.Duration) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	c.sum.Sent++
@@ -169,6 +170,7 @@ func (c *caller) count(err error, took time.Duration) {
 		return
 	}
 	c.sum.Failed++
+	c.sum.Unanswered = append(c.sum.Unanswered, operationID)
 	if len(c.sum.Errors) < errorsMax {
 		c.sum.Errors = append(c.sum.Errors, err.Error())
 	}
@@ -187,8 +189,9 @@ func (c *caller) work(client *http.Client, worker int, seed uint64, queue <-chan
 			UserID:          makeID('u', worker, counter, &r),
 		}
 		begin := time.Now()
-		err := c.post(client, event, fmt.Sprintf("op-%d-%d", worker, counter))
-		c.count(err, time.Since(begin))
+		operationID := fmt.Sprintf("op-%d-%d", worker, counter)
+		err := c.post(client, event, operationID)
+		c.count(operationID, err, time.Since(begin))
 	}
 }
 
@@ -224,6 +227,7 @@ func main() {
 	c := &caller{url: *base + "/" + command, timeout: *timeout}
 	client := c.newClient()
 	c.sum.Errors = []string{}
+	c.sum.Unanswered = []string{}
 
 	queue := make(chan struct{}, queueSize)
 	var done sync.WaitGroup
