@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from boards import BOARD
-from conftest import CONNS_MAX, ID_MAX, RING_MAX, inside, ring_of
+from conftest import CONNS_MAX, ID_MAX, RING_MAX, inside, quit_request, ring_of
 
 N = 10000 if BOARD.is_process else 1000 if BOARD.is_image else 2000
 PAGE = 1000
@@ -250,11 +250,52 @@ def test_openim_services_together_keep_their_connections(openim, start):
     pytest.param(["-apart"], id="clients"),
 ])
 @pytest.mark.parametrize("net", ["user", "host", "tap"])
-def test_openim_with_three_times_more_workers_than_slots_loses_no_quit(openim, start, net, how):
+def test_openim_with_four_workers_for_each_slot_loses_no_quit(openim, start, net, how):
     """Replies then announce the close, and the client connects anew. Together, workers keep two
     connections, as OpenIM does; apart, each keeps its own."""
     server = start.on(net, *ring_of(RING))
-    workers = 3 * CONNS_MAX
+    workers = 4 * CONNS_MAX
     patience = ["-timeout", f"{server.patience_s}s", "-stagger", STAGGER_USER if net == "user" else "0s"]
     n = (10 if BOARD.is_process else 3) * workers
     run_and_read(openim, server, n, 17, workers, *how, *patience)
+
+
+@pytest.mark.not_on_images
+@pytest.mark.parametrize("net", ["host", "tap"])
+def test_openim_comes_in_though_idle_callers_and_pollers_hold_the_slots(openim, start, net):
+    """As many idle callers as are kept, a poller for each slot that is left, and a crowd, in waves. All
+    that were idle are there afterwards."""
+    server = start.on(net, *ring_of(RING))
+    kept = CONNS_MAX - BOARD.limit("CONNS_SPARE")
+    workers = 4 * CONNS_MAX
+    idle = [server.raw() for _ in range(kept)]
+    pollers, done = [], threading.Event()
+
+    def poll():
+        while not done.is_set():
+            assert server.ask("GET", "/healthz").status == 200
+            polls.append(1)
+
+    polls = []
+    try:
+        for raw in idle:
+            raw.send(quit_request("idle", "before"))
+            assert not raw.reply().closes
+        pollers = [threading.Thread(target=poll) for _ in range(CONNS_MAX - kept)]
+        for thread in pollers:
+            thread.start()
+        for wave in range(3):
+            patience = ["-timeout", f"{server.patience_s}s", "-stagger", STAGGER_USER]
+            run = Run(openim, server, workers, wave, "-workers", workers, "-apart", *patience)
+            assert_all_taken(run.summary(), workers)
+        for raw in idle:
+            raw.send(quit_request("idle", "after"))
+            assert raw.reply().status == 200
+    finally:
+        done.set()
+        for thread in pollers:
+            thread.join()
+        for raw in idle:
+            raw.close()
+    assert len(polls) > len(pollers)
+    assert server.counters()["stored"] == 3 * workers + 2 * kept
