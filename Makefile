@@ -340,6 +340,11 @@ else
 	@$(BOARD_BENCH)
 endif
 
+MINUTES ?= 10
+.PHONY: soak
+soak: all ## callers, pollers, attackers and a bad network for MINUTES=10 (needs root)
+	@$(PYTHON) tests/e2e/soak.py $(MINUTES)
+
 .PHONY: format
 format: ## writes our C files anew with clang-format
 	@tests/check/format.sh --write

@@ -906,9 +906,14 @@ GO_BUILD_S = 300
 
 @pytest.fixture(scope="session")
 def openim():
-    """The path of the client in openim/, built without a network and outside of the sources."""
+    """The path of the client in openim/."""
     if shutil.which("go") is None:
         pytest.skip("go is not there: apt-get install golang-go")
+    return build_openim()
+
+
+def build_openim():
+    """It is built without a network and outside of the sources."""
     build = ROOT / "build/test"
     build.mkdir(parents=True, exist_ok=True)
     client = build / "openim"
