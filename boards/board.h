@@ -14,6 +14,10 @@
 #define QR_BOARD_FRAME_MAX 1514
 #endif
 
+/* Bytes from a word's beginning to a frame's, which a card may overwrite: an Ethernet head has 14,
+ * so that what follows it stands at whole words, and words are what a card gives. */
+#define QR_BOARD_FRAME_PAD 2
+
 extern const char qr_board_name[]; /* "linux", … */
 
 /* ---- settings ---- */
@@ -79,8 +83,9 @@ int qr_board_nic_open(const struct qr_board_nic_config *config);
 /* Its MAC address: 6 bytes, until the end. */
 const uint8_t *qr_board_mac(void);
 
-/* The next received frame into frame, which has QR_BOARD_FRAME_MAX bytes. Returns its length; 0
- * when none is waiting. Longer frames are dropped. */
+/* The next received frame into frame, which has QR_BOARD_FRAME_MAX bytes, all of which it may use,
+ * and QR_BOARD_FRAME_PAD more in front. Returns the frame's length; 0 when none is waiting. Longer
+ * frames are dropped. */
 size_t qr_board_frame_in(uint8_t *frame);
 
 /* Sends one frame of len bytes, of at most 1514, copied. Returns 0, or -1 when the card cannot

@@ -100,6 +100,7 @@
 #define LWIP_ARP                  1
 #define ARP_TABLE_SIZE            (QR_CONNS_MAX + 2) /* a LAN of callers and pollers, and the gateway */
 #define LWIP_ETHERNET             1
+#define ETH_PAD_SIZE              2 /* what follows a frame's head stands at whole words (board.h) */
 #define LWIP_ICMP                 1 /* ping finds it */
 #define LWIP_RAW                  0
 #define LWIP_UDP                  1 /* for DHCP, DNS, SNTP and mDNS */

@@ -25,21 +25,25 @@
 
 static struct netif *the_netif;
 
+#define PAD QR_BOARD_FRAME_PAD
+_Static_assert(PAD == ETH_PAD_SIZE, "lwIP has it in front of each frame, too");
+
 /* A frame that was taken from the board and found no pbuf waits here for the next turn. Otherwise
  * one that goes out in several pieces is put together here. */
 static struct {
     size_t len; /* 0: none waits */
     bool tried;
-    uint8_t bytes[QR_BOARD_FRAME_MAX];
+    _Alignas(uint32_t) uint8_t bytes[PAD + QR_BOARD_FRAME_MAX];
 } in;
 _Static_assert(QR_BOARD_FRAME_MAX >= FRAME_OUT_MAX, "frames of either way fit");
 
 static err_t frame_out(struct netif *netif, struct pbuf *p)
 {
-    const void *frame = p->payload;
+    const uint8_t *frame = p->payload;
+    size_t len = p->tot_len - PAD;
 
     (void)netif;
-    if (p->tot_len > FRAME_OUT_MAX) {
+    if (len > FRAME_OUT_MAX) {
         return ERR_BUF;
     }
     if (p->next != NULL) {
@@ -49,7 +53,7 @@ static err_t frame_out(struct netif *netif, struct pbuf *p)
         (void)pbuf_copy_partial(p, in.bytes, p->tot_len, 0);
         frame = in.bytes;
     }
-    if (qr_board_frame_out(frame, p->tot_len) != 0) {
+    if (qr_board_frame_out(frame + PAD, len) != 0) {
         LINK_STATS_INC(link.drop); /* TCP sends it again */
     } else {
         LINK_STATS_INC(link.xmit);
@@ -77,20 +81,20 @@ err_t qr_netif_board_init(struct netif *netif)
  * makes room; then it is given up, since acknowledgements may stand in line behind it. */
 static struct pbuf *take_pbuf(u16_t len)
 {
-    struct pbuf *p = pbuf_alloc(PBUF_RAW, len, PBUF_POOL);
+    struct pbuf *p = pbuf_alloc(PBUF_RAW, PAD + len, PBUF_POOL);
 
     if (p == NULL && len <= SMALL_FRAME) {
-        p = pbuf_alloc(PBUF_RAW, len, PBUF_RAM);
+        p = pbuf_alloc(PBUF_RAW, PAD + len, PBUF_RAM);
     }
     return p;
 }
 
 static bool take_frame(void)
 {
-    in.len = qr_board_frame_in(in.bytes);
+    in.len = qr_board_frame_in(in.bytes + PAD);
     in.tried = false;
     if (in.len != 0 && in.len < FRAME_IN_MIN) {
-        memset(in.bytes + in.len, 0, FRAME_IN_MIN - in.len);
+        memset(in.bytes + PAD + in.len, 0, FRAME_IN_MIN - in.len);
         in.len = FRAME_IN_MIN;
     }
     return in.len != 0;
@@ -118,7 +122,7 @@ bool qr_netif_board_input(void)
     if (p == NULL) {
         LINK_STATS_INC(link.drop);
     } else {
-        (void)pbuf_take(p, in.bytes, (u16_t)in.len);
+        (void)pbuf_take(p, in.bytes, p->tot_len);
         in.len = 0;
         LINK_STATS_INC(link.recv);
         if (the_netif->input(p, the_netif) != ERR_OK) {
