@@ -14,45 +14,59 @@ struct word {
 /* The compiler must not take a loop for what it is, and call the function that it stands in. */
 #define AS_WRITTEN __attribute__((used, optimize("no-tree-loop-distribute-patterns")))
 
-/* In assembly, since gcc makes half as many steps again of it: 16 bytes a turn; then the lowest
- * four bits of what is left, shifted into carry and sign two at a time, tell whether 8, 4, 2 and 1
- * bytes follow. */
+/* In assembly, since gcc makes half as many steps again of it: 32 bytes a turn where both sides
+ * stand at whole words, as frames do; otherwise 16. Then the lowest four bits of what is left,
+ * shifted into carry and sign two at a time, tell whether 8, 4, 2 and 1 bytes follow. */
 AS_WRITTEN void *memcpy(void *restrict to, const void *restrict from, size_t len)
 {
-    void *out = to;
-    uint32_t word;
+    register void *out __asm__("r12") = to;
+    register const void *in __asm__("r1") = from;
+    register size_t left __asm__("r2") = len;
 
-    __asm__ volatile("   subs    %[len], #16             \n"
-                     "   blo     2f                      \n"
-                     "1: ldr     %[word], [%[in]], #4    \n"
-                     "   str     %[word], [%[out]], #4   \n"
-                     "   ldr     %[word], [%[in]], #4    \n"
-                     "   str     %[word], [%[out]], #4   \n"
-                     "   ldr     %[word], [%[in]], #4    \n"
-                     "   str     %[word], [%[out]], #4   \n"
-                     "   ldr     %[word], [%[in]], #4    \n"
-                     "   str     %[word], [%[out]], #4   \n"
-                     "   subs    %[len], #16             \n"
-                     "   bhs     1b                      \n"
-                     "2: lsls    %[len], #29             \n"
-                     "   itttt   cs                      \n"
-                     "   ldrcs   %[word], [%[in]], #4    \n"
-                     "   strcs   %[word], [%[out]], #4   \n"
-                     "   ldrcs   %[word], [%[in]], #4    \n"
-                     "   strcs   %[word], [%[out]], #4   \n"
-                     "   itt     mi                      \n"
-                     "   ldrmi   %[word], [%[in]], #4    \n"
-                     "   strmi   %[word], [%[out]], #4   \n"
-                     "   lsls    %[len], #2              \n"
-                     "   itt     cs                      \n"
-                     "   ldrhcs  %[word], [%[in]], #2    \n"
-                     "   strhcs  %[word], [%[out]], #2   \n"
-                     "   itt     mi                      \n"
-                     "   ldrbmi  %[word], [%[in]]        \n"
-                     "   strbmi  %[word], [%[out]]       \n"
-                     : [out] "+r"(out), [in] "+r"(from), [len] "+r"(len), [word] "=&r"(word)
+    __asm__ volatile("   subs    r2, #16       \n"
+                     "   blo     4f            \n"
+                     "   orr     r3, r12, r1   \n"
+                     "   lsls    r3, #30       \n"
+                     "   bne     3f            \n"
+                     "   subs    r2, #16       \n"
+                     "   blo     2f            \n"
+                     "   push    {r4-r10}      \n"
+                     "1: ldmia   r1!, {r3-r10} \n"
+                     "   stmia   r12!, {r3-r10}\n"
+                     "   subs    r2, #32       \n"
+                     "   bhs     1b            \n"
+                     "   pop     {r4-r10}      \n"
+                     "2: adds    r2, #16       \n"
+                     "   blo     4f            \n"
+                     "3: ldr     r3, [r1], #4  \n"
+                     "   str     r3, [r12], #4 \n"
+                     "   ldr     r3, [r1], #4  \n"
+                     "   str     r3, [r12], #4 \n"
+                     "   ldr     r3, [r1], #4  \n"
+                     "   str     r3, [r12], #4 \n"
+                     "   ldr     r3, [r1], #4  \n"
+                     "   str     r3, [r12], #4 \n"
+                     "   subs    r2, #16       \n"
+                     "   bhs     3b            \n"
+                     "4: lsls    r2, #29       \n"
+                     "   itttt   cs            \n"
+                     "   ldrcs   r3, [r1], #4  \n"
+                     "   strcs   r3, [r12], #4 \n"
+                     "   ldrcs   r3, [r1], #4  \n"
+                     "   strcs   r3, [r12], #4 \n"
+                     "   itt     mi            \n"
+                     "   ldrmi   r3, [r1], #4  \n"
+                     "   strmi   r3, [r12], #4 \n"
+                     "   lsls    r2, #2        \n"
+                     "   itt     cs            \n"
+                     "   ldrhcs  r3, [r1], #2  \n"
+                     "   strhcs  r3, [r12], #2 \n"
+                     "   itt     mi            \n"
+                     "   ldrbmi  r3, [r1]      \n"
+                     "   strbmi  r3, [r12]     \n"
+                     : "+r"(out), "+r"(in), "+r"(left)
                      :
-                     : "cc", "memory");
+                     : "r3", "cc", "memory");
     return to;
 }
 
