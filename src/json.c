@@ -36,8 +36,7 @@ static int tokens_len;
  */
 struct check {
     const char *text;
-    size_t len;
-    size_t pos;
+    const char *end;
     unsigned depth;   /* arrays and objects that are open */
     uint32_t objects; /* a bit for each of them, the innermost the lowest: it is an object */
     bool first;       /* nothing has come in the innermost one */
@@ -46,45 +45,45 @@ struct check {
     struct qr_fault *fault;
 };
 
-static int refuse(const struct check *check, enum qr_err err, size_t offset)
+/* The functions called check_… get where they are to look and return where they stopped; NULL: what
+ * is there is refused. */
+
+static const char *refuse(const struct check *check, enum qr_err err, const char *at)
 {
-    return qr_fault_at(check->fault, err, "content", (uint32_t)offset);
+    (void)qr_fault_at(check->fault, err, "content", (uint32_t)(at - check->text));
+    return NULL;
 }
 
-/* What stands at pos cannot stand there. The end of the text is another matter: with more bytes the
+/* What stands there cannot stand there. The end of the text is another matter: with more bytes the
  * text could have become JSON. */
-static int refuse_here(const struct check *check)
+static const char *refuse_here(const struct check *check, const char *at)
 {
-    bool at_end = check->pos == check->len;
-
-    return refuse(check, at_end ? QR_ERR_JSON_TRUNCATED : QR_ERR_JSON_SYNTAX, check->pos);
+    return refuse(check, at == check->end ? QR_ERR_JSON_TRUNCATED : QR_ERR_JSON_SYNTAX, at);
 }
 
-static int count_token(struct check *check)
+static const char *count_token(struct check *check, const char *at)
 {
     if (check->tokens == QR_JSON_TOKENS_MAX) {
-        return qr_fault_limit(check->fault, QR_ERR_JSON_TOKENS, "content", QR_JSON_TOKENS_MAX);
+        (void)qr_fault_limit(check->fault, QR_ERR_JSON_TOKENS, "content", QR_JSON_TOKENS_MAX);
+        return NULL;
     }
     check->tokens++;
-    return 0;
+    return at;
 }
 
-/* The byte at pos; 0 past the end. Only for asking whether it is a byte that is not 0. */
-static uint8_t peek(const struct check *check)
+/* The byte there; 0 at the end. Only for asking whether it is a byte that is not 0. */
+static uint8_t peek(const struct check *check, const char *at)
 {
-    return check->pos < check->len ? (uint8_t)check->text[check->pos] : 0;
+    return at < check->end ? (uint8_t)*at : 0;
 }
 
-/* The same behind white space (RFC 8259 section 2). */
-static uint8_t peek_behind_space(struct check *check)
+/* RFC 8259 section 2. */
+static const char *skip_space(const struct check *check, const char *at)
 {
-    uint8_t byte = peek(check);
-
-    while (byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r') {
-        check->pos++;
-        byte = peek(check);
+    while (at < check->end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r')) {
+        at++;
     }
-    return byte;
+    return at;
 }
 
 static bool is_digit(uint8_t byte)
@@ -105,93 +104,80 @@ static int hex_value(uint8_t byte)
 }
 
 /* true, false, null */
-static int check_word(struct check *check, const char *word)
+static const char *check_word(struct check *check, const char *at, const char *word)
 {
-    int err = count_token(check);
-
-    for (; err == 0 && *word != '\0'; word++) {
-        if (peek(check) != (uint8_t)*word) {
-            return refuse_here(check);
-        }
-        check->pos++;
+    at = count_token(check, at);
+    for (; at != NULL && *word != '\0'; word++) {
+        at = peek(check, at) == (uint8_t)*word ? at + 1 : refuse_here(check, at);
     }
-    return err;
+    return at;
 }
 
 /* One digit or more. */
-static int check_digits(struct check *check)
+static const char *check_digits(const struct check *check, const char *at)
 {
-    if (!is_digit(peek(check))) {
-        return refuse_here(check);
+    if (!is_digit(peek(check, at))) {
+        return refuse_here(check, at);
     }
-    while (is_digit(peek(check))) {
-        check->pos++;
+    while (is_digit(peek(check, at))) {
+        at++;
     }
-    return 0;
+    return at;
 }
 
-static int check_fraction(struct check *check)
+static const char *check_fraction(const struct check *check, const char *at)
 {
-    if (peek(check) != '.') {
-        return 0;
-    }
-    check->pos++;
-    return check_digits(check);
+    return peek(check, at) == '.' ? check_digits(check, at + 1) : at;
 }
 
-static int check_exponent(struct check *check)
+static const char *check_exponent(const struct check *check, const char *at)
 {
-    if (peek(check) != 'e' && peek(check) != 'E') {
-        return 0;
+    if (peek(check, at) != 'e' && peek(check, at) != 'E') {
+        return at;
     }
-    check->pos++;
-    if (peek(check) == '+' || peek(check) == '-') {
-        check->pos++;
+    at++;
+    if (peek(check, at) == '+' || peek(check, at) == '-') {
+        at++;
     }
-    return check_digits(check);
+    return check_digits(check, at);
 }
 
 /* RFC 8259 section 6, or no value at all. A digit behind a leading zero is left to whoever looks at
  * what follows a value, as any other byte that does not belong there. */
-static int check_number(struct check *check)
+static const char *check_number(struct check *check, const char *at)
 {
-    if (peek(check) != '-' && !is_digit(peek(check))) {
-        return refuse_here(check);
+    if (peek(check, at) != '-' && !is_digit(peek(check, at))) {
+        return refuse_here(check, at);
     }
-    int err = count_token(check);
-    if (err == 0 && peek(check) == '-') {
-        check->pos++;
+    at = count_token(check, at);
+    if (at != NULL && peek(check, at) == '-') {
+        at++;
     }
-    if (err == 0 && peek(check) == '0') {
-        check->pos++;
-    } else if (err == 0) {
-        err = check_digits(check);
+    if (at != NULL) {
+        at = peek(check, at) == '0' ? at + 1 : check_digits(check, at);
     }
-    if (err == 0) {
-        err = check_fraction(check);
+    if (at != NULL) {
+        at = check_fraction(check, at);
     }
-    return err == 0 ? check_exponent(check) : err;
+    return at == NULL ? NULL : check_exponent(check, at);
 }
 
 /* At a backslash (RFC 8259 section 7). */
-static int check_escape(struct check *check)
+static const char *check_escape(struct check *check, const char *at)
 {
-    size_t start = check->pos;
+    const char *start = at++;
+    int digits = peek(check, at) == 'u' ? 4 : 0;
+    bool allowed = peek(check, at) != 0 && strchr("\"\\/bfnrtu", peek(check, at)) != NULL;
 
     check->escapes = true;
-    check->pos++;
-    int digits = peek(check) == 'u' ? 4 : 0;
-    bool allowed = peek(check) != 0 && strchr("\"\\/bfnrtu", peek(check)) != NULL;
     for (; allowed && digits > 0; digits--) {
-        check->pos++;
-        allowed = hex_value(peek(check)) >= 0;
+        at++;
+        allowed = hex_value(peek(check, at)) >= 0;
     }
     if (!allowed) {
-        bool at_end = check->pos == check->len;
-        return at_end ? refuse_here(check) : refuse(check, QR_ERR_JSON_ESCAPE, start);
+        return at == check->end ? refuse_here(check, at) : refuse(check, QR_ERR_JSON_ESCAPE, start);
     }
-    check->pos++;
-    return 0;
+    return at + 1;
 }
 
 /* Whether bytes could follow that make a character of the text's last 1 to 3 bytes. What a first
@@ -210,142 +196,126 @@ static bool begins_char(const char *s, size_t len)
 }
 
 /* At a byte of a string that is not plain, or at the end of the text. */
-static int check_char(struct check *check)
+static const char *check_char(struct check *check, const char *at)
 {
-    const char *s = check->text + check->pos;
-    size_t left = check->len - check->pos;
+    size_t left = (size_t)(check->end - at);
 
     if (left == 0) {
-        return refuse_here(check);
+        return refuse_here(check, at);
     }
-    if (*s == '\\') {
-        return check_escape(check);
+    if (*at == '\\') {
+        return check_escape(check, at);
     }
-    if ((uint8_t)*s < 0x20) {
-        return refuse(check, QR_ERR_JSON_CONTROL, check->pos);
+    if ((uint8_t)*at < 0x20) {
+        return refuse(check, QR_ERR_JSON_CONTROL, at);
     }
-    size_t char_len = qr_utf8_char(s, left);
+    size_t char_len = qr_utf8_char(at, left);
     if (char_len == 0) {
-        return begins_char(s, left) ? refuse(check, QR_ERR_JSON_TRUNCATED, check->len)
-                                    : refuse(check, QR_ERR_JSON_UTF8, check->pos);
+        return begins_char(at, left) ? refuse(check, QR_ERR_JSON_TRUNCATED, check->end)
+                                     : refuse(check, QR_ERR_JSON_UTF8, at);
     }
-    check->pos += char_len;
-    return 0;
+    return at + char_len;
 }
 
-/* 1: an ASCII character that stands for itself in a string, which is all but controls, quote and
- * backslash. Nearly every byte of a text is one; looking it up is the quickest way to tell. */
-static const uint8_t plain[256] = {
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* 0x00 */
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* 0x10 */
-    1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x20 */
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x30 */
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x40 */
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, /* 0x50 */
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x60 */
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x70 */
-};
-
-static void skip_plain(struct check *check)
+/* At the opening quote. Nearly every byte of a text is a plain one. */
+static const char *check_string(struct check *check, const char *at)
 {
-    const char *s = check->text + check->pos;
-    const char *end = check->text + check->len;
-
-    while (s < end && plain[(uint8_t)*s]) {
-        s++;
+    at = count_token(check, at);
+    if (at == NULL) {
+        return NULL;
     }
-    check->pos = (size_t)(s - check->text);
+    at = qr_utf8_skip_plain(at + 1, check->end);
+    while (peek(check, at) != '"') {
+        at = check_char(check, at);
+        if (at == NULL) {
+            return NULL;
+        }
+        at = qr_utf8_skip_plain(at, check->end);
+    }
+    return at + 1;
 }
 
-/* At the opening quote. */
-static int check_string(struct check *check)
+static const char *open_nested(struct check *check, const char *at, bool object)
 {
-    int err = count_token(check);
-
-    check->pos++;
-    skip_plain(check);
-    while (err == 0 && peek(check) != '"') {
-        err = check_char(check);
-        skip_plain(check);
+    at = count_token(check, at);
+    if (at == NULL) {
+        return NULL;
     }
-    check->pos++;
-    return err;
-}
-
-static int open_nested(struct check *check, bool object)
-{
-    int err = count_token(check);
-
-    if (err == 0 && check->depth == QR_JSON_DEPTH_MAX) {
-        err = qr_fault_limit(check->fault, QR_ERR_JSON_DEPTH, "content", QR_JSON_DEPTH_MAX);
+    if (check->depth == QR_JSON_DEPTH_MAX) {
+        (void)qr_fault_limit(check->fault, QR_ERR_JSON_DEPTH, "content", QR_JSON_DEPTH_MAX);
+        return NULL;
     }
-    check->pos++;
     check->depth++;
     check->objects = check->objects << 1 | object;
     check->first = true;
-    return err;
+    return at + 1;
 }
 
-static int check_value(struct check *check)
+static const char *check_value(struct check *check, const char *at)
 {
-    switch (peek_behind_space(check)) {
-    case '{': return open_nested(check, true);
-    case '[': return open_nested(check, false);
-    case '"': return check_string(check);
-    case 't': return check_word(check, "true");
-    case 'f': return check_word(check, "false");
-    case 'n': return check_word(check, "null");
-    default: return check_number(check);
+    at = skip_space(check, at);
+    switch (peek(check, at)) {
+    case '{': return open_nested(check, at, true);
+    case '[': return open_nested(check, at, false);
+    case '"': return check_string(check, at);
+    case 't': return check_word(check, at, "true");
+    case 'f': return check_word(check, at, "false");
+    case 'n': return check_word(check, at, "null");
+    default: return check_number(check, at);
     }
 }
 
 /* With its colon. */
-static int check_name(struct check *check)
+static const char *check_name(struct check *check, const char *at)
 {
-    if (peek_behind_space(check) != '"') {
-        return refuse_here(check);
+    at = skip_space(check, at);
+    if (peek(check, at) != '"') {
+        return refuse_here(check, at);
     }
-    int err = check_string(check);
-    if (err == 0 && peek_behind_space(check) != ':') {
-        err = refuse_here(check);
+    at = check_string(check, at);
+    if (at == NULL) {
+        return NULL;
     }
-    check->pos++;
-    return err;
+    at = skip_space(check, at);
+    return peek(check, at) == ':' ? at + 1 : refuse_here(check, at);
 }
 
-static int check_item(struct check *check)
+static const char *check_item(struct check *check, const char *at)
 {
     bool object = (check->objects & 1) != 0;
     bool first = check->first;
-    uint8_t byte = peek_behind_space(check);
 
+    at = skip_space(check, at);
     check->first = false;
-    if (byte == (object ? '}' : ']')) {
-        check->pos++;
+    if (peek(check, at) == (object ? '}' : ']')) {
         check->depth--;
         check->objects >>= 1;
-        return 0;
+        return at + 1;
     }
-    if (!first && byte != ',') {
-        return refuse_here(check);
+    if (!first) {
+        if (peek(check, at) != ',') {
+            return refuse_here(check, at);
+        }
+        at++;
     }
-    check->pos += !first;
-    int err = object ? check_name(check) : 0;
-    return err == 0 ? check_value(check) : err;
+    if (object) {
+        at = check_name(check, at);
+    }
+    return at == NULL ? NULL : check_value(check, at);
 }
 
-static int check_text(struct check *check)
+static bool check_text(struct check *check)
 {
-    int err = check_value(check);
+    const char *at = check_value(check, check->text);
 
-    while (err == 0 && check->depth > 0) {
-        err = check_item(check);
+    while (at != NULL && check->depth > 0) {
+        at = check_item(check, at);
     }
-    if (err != 0) {
-        return err;
+    if (at == NULL) {
+        return false;
     }
-    (void)peek_behind_space(check);
-    return check->pos == check->len ? 0 : refuse_here(check);
+    at = skip_space(check, at);
+    return at == check->end || refuse_here(check, at) != NULL;
 }
 
 /* ---- tokens ---- */
@@ -368,17 +338,17 @@ static int tokenize(const char *text, size_t len)
 
 int qr_json_read(const char *text, size_t len, struct qr_fault *fault)
 {
-    struct check check = {.text = text, .len = len, .fault = fault};
+    struct check check = {.text = text, .end = text + len, .fault = fault};
 
     assert(len <= INT32_MAX);
     tokens_len = 0;
-    int err = check_text(&check);
-    if (err != 0) {
-        return err;
+    if (!check_text(&check)) {
+        return fault->err;
     }
     int found = tokenize(text, len);
     if (found != check.tokens) {
-        return refuse(&check, QR_ERR_JSON_SYNTAX, 0);
+        (void)refuse(&check, QR_ERR_JSON_SYNTAX, text);
+        return fault->err;
     }
     read_text = text;
     read_escapes = check.escapes;

@@ -176,25 +176,14 @@ static struct escaped escape(const char *s, size_t len)
     return e;
 }
 
-/* How many of the bytes, from the first on, are ASCII characters that need no escape. */
-static size_t plain_len(const char *s, size_t len)
-{
-    size_t n = 0;
-
-    while (n < len && (unsigned char)s[n] >= 0x20 && (unsigned char)s[n] < 0x80 && s[n] != '"' &&
-           s[n] != '\\') {
-        n++;
-    }
-    return n;
-}
-
 size_t qr_out_json_part(struct qr_out *out, const char *bytes, size_t len)
 {
     size_t done = 0;
 
     while (done < len) {
         size_t room = out->cap - out->len;
-        size_t plain = plain_len(bytes + done, len - done < room ? len - done : room);
+        size_t most = len - done < room ? len : done + room;
+        size_t plain = (size_t)(qr_utf8_skip_plain(bytes + done, bytes + most) - (bytes + done));
         qr_out_bytes(out, bytes + done, plain);
         done += plain;
         if (done == len) {

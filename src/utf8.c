@@ -50,6 +50,41 @@ size_t qr_utf8_char(const char *s, size_t len)
     return form_allowed(code_point, char_len) ? char_len : 0;
 }
 
+/* 1: a plain one. Looking it up is the quickest way to tell. */
+static const uint8_t plain[256] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* 0x00 */
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* 0x10 */
+    1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x20 */
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x30 */
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x40 */
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, /* 0x50 */
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x60 */
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x70 */
+};
+
+/* Four at a time: nearly every byte of a text is one. */
+const char *qr_utf8_skip_plain(const char *s, const char *end)
+{
+    for (; end - s >= 4; s += 4) {
+        if (!plain[(uint8_t)s[0]]) {
+            return s;
+        }
+        if (!plain[(uint8_t)s[1]]) {
+            return s + 1;
+        }
+        if (!plain[(uint8_t)s[2]]) {
+            return s + 2;
+        }
+        if (!plain[(uint8_t)s[3]]) {
+            return s + 3;
+        }
+    }
+    while (s < end && plain[(uint8_t)*s]) {
+        s++;
+    }
+    return s;
+}
+
 size_t qr_utf8_encode(uint32_t code_point, char *out)
 {
     static const uint8_t lead_mark[] = {0, 0, 0xc0, 0xe0, 0xf0};

@@ -11,6 +11,10 @@
  * 0 when there is none: an overlong form, a surrogate, over U+10FFFF, cut short, or len is 0. */
 size_t qr_utf8_char(const char *s, size_t len);
 
+/* Behind the ASCII characters, from s on and before end, that stand for themselves in a JSON
+ * string: all but controls, quote and backslash. */
+const char *qr_utf8_skip_plain(const char *s, const char *end);
+
 /* Writes the UTF-8 form of a code point (not a surrogate, at most 0x10FFFF) to out, which has at
  * least 4 bytes. Returns the bytes written, 1 to 4. */
 size_t qr_utf8_encode(uint32_t code_point, char *out);
