@@ -180,11 +180,12 @@ static void add_poll(struct qr_server *server, int socket, bool want_read, bool 
 void qr_server_wait(struct qr_server *server, const struct qr_now *now, uint32_t max_ms)
 {
     uint32_t timeout_ms = max_ms < WAIT_MAX_MS ? max_ms : WAIT_MAX_MS;
+    size_t open = server->stats->connectionsOpen;
     int result;
 
     server->n_polls = 0;
     server->looked_ms = now->uptime_ms;
-    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
+    for (size_t i = 0; i < QR_CONNS_MAX && server->n_polls < open; i++) {
         struct qr_slot *slot = &server->slots[i];
         const char *tx;
         char *rx;
@@ -333,13 +334,15 @@ void qr_server_serve(struct qr_server *server, const struct qr_now *now)
 {
     const struct qr_net_poll *poll = server->polls;
     const struct qr_net_poll *end = server->polls + server->n_polls;
+    size_t left = server->stats->connectionsOpen;
 
-    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
+    for (size_t i = 0; i < QR_CONNS_MAX && left > 0; i++) {
         struct qr_slot *slot = &server->slots[i];
         bool ready = false;
         if (slot->socket < 0) {
             continue;
         }
+        left--;
         if (poll < end) {
             ready = poll->ready;
             poll++;
