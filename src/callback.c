@@ -66,9 +66,10 @@ struct span {
     size_t len;
 };
 
-static struct span last_segment(const char *path, size_t path_len)
+/* Which has at_least so many bytes. */
+static struct span last_segment(const char *path, size_t path_len, size_t at_least)
 {
-    size_t start = path_len;
+    size_t start = path_len - at_least;
 
     while (start > 0 && path[start - 1] != '/') {
         start--;
@@ -95,14 +96,17 @@ static bool ends_in(const char *path, size_t path_len, const char *name)
            memcmp(path + path_len - len, name, len) == 0;
 }
 
+/* OpenIM 3.5 and 3.6 call it by the second name. */
+static const char quit_name[] = "callbackAfterQuitGroupCommand";
+static const char old_quit_name[] = "callbackQuitGroupCommand";
+#define QUIT_NAME_MIN (sizeof old_quit_name - 1)
+
 int qr_callback_command(const char *path, size_t path_len)
 {
-    /* OpenIM 3.5 and 3.6 call it by the second name. */
-    if (ends_in(path, path_len, "callbackAfterQuitGroupCommand") ||
-        ends_in(path, path_len, "callbackQuitGroupCommand")) {
+    if (ends_in(path, path_len, quit_name) || ends_in(path, path_len, old_quit_name)) {
         return QR_CALLBACK_QUIT;
     }
-    if (!is_command(last_segment(path, path_len))) {
+    if (!is_command(last_segment(path, path_len, 0))) {
         return QR_CALLBACK_NONE;
     }
     for (int i = 0; i < QR_CALLBACK_NAMES; i++) {
@@ -128,10 +132,10 @@ static enum qr_err id_error(const char *id, int len)
     return memchr(id, '\0', (size_t)len) == NULL ? QR_OK : QR_ERR_ID_NUL;
 }
 
-/* Decodes the member called name into out, which has QR_ID_MAX bytes. Returns its length. */
-static int read_id(const char *name, char *out, struct qr_fault *fault)
+/* Decodes the value of the member called name into out, which has QR_ID_MAX bytes. Returns its
+ * length. */
+static int read_id(qr_json_ref value, const char *name, char *out, struct qr_fault *fault)
 {
-    qr_json_ref value = qr_json_member(0, name);
     enum qr_err err;
     int len;
 
@@ -181,15 +185,15 @@ int qr_callback_read(const struct qr_request *request, struct qr_callback_quit *
     if (qr_json_type(0) != QR_JSON_OBJECT) {
         return qr_fault_at(fault, QR_ERR_NOT_OBJECT, "content", QR_NO_OFFSET);
     }
-    result = check_command(last_segment(request->path, request->path_len), fault);
+    result = check_command(last_segment(request->path, request->path_len, QUIT_NAME_MIN), fault);
     if (result < 0) {
         return result;
     }
-    group_id_len = read_id("groupID", quit->group_id, fault);
+    group_id_len = read_id(qr_json_member(0, "groupID"), "groupID", quit->group_id, fault);
     if (group_id_len < 0) {
         return group_id_len;
     }
-    user_id_len = read_id("userID", quit->user_id, fault);
+    user_id_len = read_id(qr_json_member(0, "userID"), "userID", quit->user_id, fault);
     if (user_id_len < 0) {
         return user_id_len;
     }

@@ -533,9 +533,8 @@ static int next_sibling(int value)
     return next;
 }
 
-qr_json_ref qr_json_member(qr_json_ref object, const char *name)
+qr_json_ref qr_json_member_of(qr_json_ref object, const char *name, size_t name_len)
 {
-    size_t name_len = strlen(name);
     int found = -1;
 
     if (object < 0 || token_of(object)->type != JSMN_OBJECT) {

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "err.h"
 #include "limits.h"
@@ -43,7 +44,11 @@ enum qr_json_type qr_json_type(qr_json_ref value);
 /* The value of the member called name (compared decoded, byte for byte) of the object; of the last
  * one where several have that name, as ECMAScript and Go take it. -1: no such member, or no object.
  */
-qr_json_ref qr_json_member(qr_json_ref object, const char *name);
+qr_json_ref qr_json_member_of(qr_json_ref object, const char *name, size_t name_len);
+static inline qr_json_ref qr_json_member(qr_json_ref object, const char *name)
+{
+    return qr_json_member_of(object, name, strlen(name)); /* known when it is compiled */
+}
 
 /* Byte offset of the value in the text, for faults. For a string: of its opening quote. */
 uint32_t qr_json_offset(qr_json_ref value);
