@@ -92,16 +92,28 @@ static struct word whole_word(struct qr_http *http, const char *bytes, size_t at
     return (struct word){http->text, http->text_len};
 }
 
-/* In any case; known is in lower case. 0x20 makes letters small, and of no other byte of a field a
- * letter, a digit or a hyphen. */
+static uint32_t four(const char *bytes)
+{
+    uint32_t word;
+
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+/* Whether it is the known word of the same length, in any case. By four bytes at a time, the last
+ * four perhaps once more: no word that we know is shorter. 0x20 makes letters small, leaves digits
+ * and hyphens, and makes of no other byte of a field one of these. */
 static bool is_known(struct word word, const char *known)
 {
-    for (size_t i = 0; i < word.len; i++) {
-        if ((word.bytes[i] | 0x20) != known[i]) {
+    const uint32_t small = 0x20202020;
+    size_t last = word.len - 4;
+
+    for (size_t i = 0; i < last; i += 4) {
+        if ((four(word.bytes + i) | small) != four(known + i)) {
             return false;
         }
     }
-    return known[word.len] == '\0';
+    return (four(word.bytes + last) | small) == four(known + last);
 }
 
 /* ---- request line (RFC 9112 section 3) ---- */
@@ -243,12 +255,24 @@ static int take_target(struct qr_http *http, const char *bytes, size_t at, size_
     return err < 0 ? err : (int)stop + 1;
 }
 
+/* Where the usual version came in one piece: takes it at once. */
+static size_t take_usual_version(struct qr_http *http, const char *bytes, size_t at, size_t end)
+{
+    if (http->text_len != 0 || end - at < 8 || four(bytes + at) != four("HTTP") ||
+        four(bytes + at + 4) != four("/1.1")) {
+        return at;
+    }
+    memcpy(http->text, bytes + at, 8);
+    http->text_len = 8;
+    return at + 8;
+}
+
 static int take_version(struct qr_http *http, const char *bytes, size_t at, size_t end)
 {
     static const char form[] = "HTTP/0.0"; /* 0: a digit */
 
+    at = take_usual_version(http, bytes, at, end);
     size_t n = http->text_len;
-
     for (; at < end && n < sizeof form - 1; at++, n++) {
         if (bytes[at] != form[n] && (form[n] != '0' || !qr_syntax_is(QR_DIGIT, bytes[at]))) {
             return refuse(http, bytes, at, QR_ERR_VERSION);
@@ -287,7 +311,7 @@ static const struct {
     [OPERATION_ID] = {"operationid", QR_OK},
 };
 
-/* No two names are of one length, so that is where to look. */
+/* No two names are of one length, so that is where to look. None has fewer than four bytes. */
 static const uint8_t field_by_length[] = {
     [sizeof "host" - 1] = HOST,
     [sizeof "content-length" - 1] = LENGTH,
@@ -347,7 +371,8 @@ static size_t skip_length(struct qr_http *http, const char *bytes, size_t at, si
 
 static bool text_is(const struct qr_http *http, const char *known)
 {
-    return is_known((struct word){http->text, http->text_len}, known);
+    return http->text_len == strlen(known) &&
+           is_known((struct word){http->text, http->text_len}, known);
 }
 
 static int list_element(struct qr_http *http, size_t at)

@@ -34,21 +34,15 @@ const uint8_t qr_syntax_kinds[256] = {
 };
 /* clang-format on */
 
-/* Four at a time: much of what a request costs is spent here. */
+/* Eight at a time: much of what a request costs is spent here. */
 size_t qr_syntax_skip(enum qr_kind kind, const char *bytes, size_t at, size_t end)
 {
-    for (; end - at >= 4; at += 4) {
-        if (!qr_syntax_is(kind, bytes[at])) {
-            return at;
-        }
-        if (!qr_syntax_is(kind, bytes[at + 1])) {
-            return at + 1;
-        }
-        if (!qr_syntax_is(kind, bytes[at + 2])) {
-            return at + 2;
-        }
-        if (!qr_syntax_is(kind, bytes[at + 3])) {
-            return at + 3;
+    for (; end - at >= 8; at += 8) {
+        const char *eight = bytes + at;
+        for (size_t i = 0; i < 8; i++) {
+            if (!qr_syntax_is(kind, eight[i])) {
+                return at + i;
+            }
         }
     }
     while (at < end && qr_syntax_is(kind, bytes[at])) {

@@ -66,17 +66,10 @@ static const uint8_t plain[256] = {
 const char *qr_utf8_skip_plain(const char *s, const char *end)
 {
     for (; end - s >= 4; s += 4) {
-        if (!plain[(uint8_t)s[0]]) {
-            return s;
-        }
-        if (!plain[(uint8_t)s[1]]) {
-            return s + 1;
-        }
-        if (!plain[(uint8_t)s[2]]) {
-            return s + 2;
-        }
-        if (!plain[(uint8_t)s[3]]) {
-            return s + 3;
+        for (size_t i = 0; i < 4; i++) {
+            if (!plain[(uint8_t)s[i]]) {
+                return s + i;
+            }
         }
     }
     while (s < end && plain[(uint8_t)*s]) {
