@@ -426,7 +426,7 @@ static int take_list(struct qr_http *http, const char *bytes, size_t at, size_t 
 static size_t skip_operation_id(struct qr_http *http, const char *bytes, size_t at, size_t end)
 {
     struct qr_request *request = &http->request;
-    size_t stop = qr_syntax_skip(QR_TEXT, bytes, at, end);
+    size_t stop = qr_syntax_skip_text(bytes, at, end);
 
     while (at < stop && request->operation_id_len == 0 && is_ows(bytes[at])) {
         at++;
@@ -457,7 +457,7 @@ static void operation_id_end(struct qr_http *http)
 static int take_known(struct qr_http *http, const char *bytes, size_t at, size_t end)
 {
     switch (http->field) {
-    case UNKNOWN: return (int)qr_syntax_skip(QR_TEXT, bytes, at, end);
+    case UNKNOWN: return (int)qr_syntax_skip_text(bytes, at, end);
     case HOST: return (int)skip_host(http, bytes, at, end);
     case LENGTH: return (int)skip_length(http, bytes, at, end);
     case OPERATION_ID: return (int)skip_operation_id(http, bytes, at, end);

@@ -1,5 +1,7 @@
 #include "syntax.h"
 
+#include <string.h>
+
 /* ---- bytes ---- */
 
 /* The kinds that go together. */
@@ -49,6 +51,30 @@ size_t qr_syntax_skip(enum qr_kind kind, const char *bytes, size_t at, size_t en
         at++;
     }
     return at;
+}
+
+/* Whether none of the four bytes is a control or DEL. Of each byte below 0x80 that is, a
+ * subtraction sets the top bit; of another one only by a borrow from such a byte. */
+static bool all_text(uint32_t four)
+{
+    const uint32_t ones = 0x01010101;
+    uint32_t controls = four - 0x20 * ones;
+    uint32_t dels = (four ^ 0x7f * ones) - ones;
+
+    return ((controls | dels) & ~four & 0x80 * ones) == 0;
+}
+
+/* Field values are long, and are text but for their end and a rare tab. */
+size_t qr_syntax_skip_text(const char *bytes, size_t at, size_t end)
+{
+    for (; end - at >= 4; at += 4) {
+        uint32_t four;
+        memcpy(&four, bytes + at, sizeof four);
+        if (!all_text(four)) {
+            break;
+        }
+    }
+    return qr_syntax_skip(QR_TEXT, bytes, at, end);
 }
 
 /* ---- uri-host [ ":" port ] ---- */

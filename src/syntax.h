@@ -30,6 +30,9 @@ static inline bool qr_syntax_is(enum qr_kind kind, char c)
 /* The index of the first byte, from at on and below end, that is not of that kind; end: all are. */
 size_t qr_syntax_skip(enum qr_kind kind, const char *bytes, size_t at, size_t end);
 
+/* The same for QR_TEXT, sooner. */
+size_t qr_syntax_skip_text(const char *bytes, size_t at, size_t end);
+
 /* The same for uri-host [ ":" port ] (RFC 3986 section 3.2), piece by piece. *place is 0 before the
  * first piece. */
 size_t qr_syntax_host(uint8_t *place, const char *bytes, size_t at, size_t end);

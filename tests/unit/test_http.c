@@ -1007,6 +1007,28 @@ static void test_http_takes_text_bytes_alone_in_field_values(void **state)
     }
 }
 
+/* Values are looked at several bytes at a time, and what stands beside a byte must not count. */
+static void test_http_takes_text_bytes_alone_wherever_they_stand_in_a_value(void **state)
+{
+    static const char *const neighbours[] = {"a", " ", "~", "\x80", "\x9f\xa0", "\xff"};
+    char before[128], after[16];
+
+    (void)state;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        bool text = byte == '\t' || (byte >= 0x20 && byte != 0x7f);
+        for (size_t i = 0; i < sizeof neighbours / sizeof neighbours[0] * 8; i++) {
+            const char *neighbour = neighbours[i / 8];
+            size_t n = add(before, GET("X:"));
+            n += fill(before + n, neighbour, i % 8);
+            before[n] = '\0';
+            n = fill(after, neighbour, 8);
+            n += add(after + n, "\r\n\r\n");
+            after[n] = '\0';
+            assert_int_equal(takes(before, byte, after), text);
+        }
+    }
+}
+
 static void test_http_takes_uri_bytes_alone_in_targets(void **state)
 {
     (void)state;
@@ -1422,6 +1444,7 @@ int main(void)
         cmocka_unit_test(test_http_rejects_malformed_chunks),
         cmocka_unit_test(test_http_takes_token_bytes_alone_in_field_names),
         cmocka_unit_test(test_http_takes_text_bytes_alone_in_field_values),
+        cmocka_unit_test(test_http_takes_text_bytes_alone_wherever_they_stand_in_a_value),
         cmocka_unit_test(test_http_takes_uri_bytes_alone_in_targets),
         cmocka_unit_test(test_http_takes_host_bytes_alone_in_host),
         cmocka_unit_test(test_http_takes_any_byte_in_content),

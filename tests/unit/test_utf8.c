@@ -207,12 +207,31 @@ static void test_utf8_cut_never_halves_a_character(void **state)
     }
 }
 
+/* Of each byte, in each place of texts longer than what is looked at in one turn. */
+static void test_utf8_skip_plain_stops_where_a_json_string_needs_more(void **state)
+{
+    char text[10];
+
+    (void)state;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        bool plain = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+        for (size_t place = 0; place < sizeof text; place++) {
+            memset(text, 'a', sizeof text);
+            text[place] = (char)byte;
+            const char *copy = guard_copy(text, sizeof text);
+            size_t wanted = plain ? sizeof text : place;
+            assert_int_equal(qr_utf8_skip_plain(copy, copy + sizeof text) - copy, wanted);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_utf8_char_is_grammar_for_first_two_bytes),
         cmocka_unit_test(test_utf8_char_is_grammar_for_last_two_bytes),
         cmocka_unit_test(test_utf8_char_reads_no_byte_past_the_length),
+        cmocka_unit_test(test_utf8_skip_plain_stops_where_a_json_string_needs_more),
         cmocka_unit_test(test_utf8_encode_writes_known_forms),
         cmocka_unit_test(test_utf8_encode_writes_nul_as_one_byte),
         cmocka_unit_test(test_utf8_encode_keeps_order_for_all_code_points),
