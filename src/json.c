@@ -77,10 +77,15 @@ static uint8_t peek(const struct check *check, const char *at)
     return at < check->end ? (uint8_t)*at : 0;
 }
 
-/* RFC 8259 section 2. */
+/* RFC 8259 section 2. Nearly no byte is as low as a space. */
+static bool is_space(uint8_t byte)
+{
+    return byte <= ' ' && (byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r');
+}
+
 static const char *skip_space(const struct check *check, const char *at)
 {
-    while (at < check->end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r')) {
+    while (is_space(peek(check, at))) {
         at++;
     }
     return at;

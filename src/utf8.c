@@ -1,6 +1,7 @@
 #include "utf8.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 /* Bytes of the character that this first byte begins; 0: it begins none. */
 static size_t lead_len(uint8_t lead)
@@ -50,29 +51,36 @@ size_t qr_utf8_char(const char *s, size_t len)
     return form_allowed(code_point, char_len) ? char_len : 0;
 }
 
-/* 1: a plain one. Looking it up is the quickest way to tell. */
-static const uint8_t plain[256] = {
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* 0x00 */
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* 0x10 */
-    1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x20 */
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x30 */
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x40 */
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, /* 0x50 */
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x60 */
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x70 */
-};
+static bool is_plain(char c)
+{
+    uint8_t byte = (uint8_t)c;
 
-/* Four at a time: nearly every byte of a text is one. */
+    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+}
+
+/* Whether all four bytes are. Of each byte below 0x80 that is not, a subtraction sets the top bit;
+ * of another one only by a borrow from such a byte. */
+static bool all_plain(uint32_t four)
+{
+    const uint32_t ones = 0x01010101;
+    uint32_t controls = four - 0x20 * ones;
+    uint32_t quotes = (four ^ '"' * ones) - ones;
+    uint32_t backslashes = (four ^ '\\' * ones) - ones;
+
+    return ((four | controls | quotes | backslashes) & 0x80 * ones) == 0;
+}
+
+/* Nearly every byte of a text is one. */
 const char *qr_utf8_skip_plain(const char *s, const char *end)
 {
     for (; end - s >= 4; s += 4) {
-        for (size_t i = 0; i < 4; i++) {
-            if (!plain[(uint8_t)s[i]]) {
-                return s + i;
-            }
+        uint32_t four;
+        memcpy(&four, s, sizeof four);
+        if (!all_plain(four)) {
+            break;
         }
     }
-    while (s < end && plain[(uint8_t)*s]) {
+    while (s < end && is_plain(*s)) {
         s++;
     }
     return s;
