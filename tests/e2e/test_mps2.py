@@ -17,6 +17,7 @@ BLOB = 0x21000000
 WATCHDOG_CONTROL = 0x40008008
 CARD_RX_DATA = 0x40200000
 FREE_CODE = 0x30000  # behind every program
+BURST_BYTES = 32  # of boards/mps2/nic.c
 
 # What is put there, and how the console names what comes of it. Thumb code.
 CRASHES = {
@@ -104,6 +105,20 @@ def test_mps2_puts_the_card_in_order_when_its_fifo_was_overread(board):
     machine.status()
     machine.says(r".* warn  the network card's receiver was in disorder: restarted")
     machine.status()
+
+
+def test_mps2_moves_frames_of_every_length_through_the_fifos(board):
+    """They pass in bursts of eight words, then in single words, and begin and end within one."""
+    machine = board()
+    machine.says(*SERVING)
+    connection = http.client.HTTPConnection("127.0.0.1", machine.port, timeout=CLIENT_S)
+    for n in range(2 * BURST_BYTES):
+        path = "/" + "x" * n  # comes back in the refusal
+        connection.request("GET", path)
+        reply = connection.getresponse()
+        assert path + '"' in reply.read().decode("ascii")
+        assert reply.status == 404
+    connection.close()
 
 
 def test_mps2_stops_at_a_wrong_setting(board):
