@@ -156,8 +156,33 @@ const uint8_t *qr_board_mac(void)
 typedef uint32_t __attribute__((may_alias)) word;
 #define WORD_BYTES  sizeof(word)
 #define BURST_WORDS 8
-#define BURST       "{r3, r4, r5, r6, r8, r9, r10, r12}"
-#define BURST_USES  "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r12", "memory"
+#define UNNAMED     __attribute__((unused)) /* the assembly has no names for its arguments */
+
+__attribute__((naked, noinline)) static void
+take_bursts(word *to UNNAMED, qr_register *fifo UNNAMED, size_t n_bursts UNNAMED)
+{
+    __asm__ volatile("   push    {r4-r10}      \n"
+                     "1: ldmia   r1, {r3-r10}  \n"
+                     "   stmia   r0!, {r3-r10} \n"
+                     "   subs    r2, #1        \n"
+                     "   bne     1b            \n"
+                     "   pop     {r4-r10}      \n"
+                     "   bx      lr            \n" ::
+                         : "memory");
+}
+
+__attribute__((naked, noinline)) static void
+give_bursts(qr_register *fifo UNNAMED, const word *from UNNAMED, size_t n_bursts UNNAMED)
+{
+    __asm__ volatile("   push    {r4-r10}      \n"
+                     "1: ldmia   r1!, {r3-r10} \n"
+                     "   stmia   r0, {r3-r10}  \n"
+                     "   subs    r2, #1        \n"
+                     "   bne     1b            \n"
+                     "   pop     {r4-r10}      \n"
+                     "   bx      lr            \n" ::
+                         : "memory");
+}
 
 static size_t words(size_t bytes)
 {
@@ -166,14 +191,13 @@ static size_t words(size_t bytes)
 
 static void take(word *to, size_t n_words)
 {
-    for (; n_words >= BURST_WORDS; n_words -= BURST_WORDS) {
-        __asm__ volatile("ldmia %[from], " BURST "\n stmia %[to]!, " BURST
-                         : [to] "+r"(to)
-                         : [from] "r"(&card->rx_data)
-                         : BURST_USES);
+    size_t n_bursts = n_words / BURST_WORDS;
+
+    if (n_bursts != 0) {
+        take_bursts(to, &card->rx_data, n_bursts);
     }
-    while (n_words-- > 0) {
-        *to++ = card->rx_data;
+    for (size_t i = n_bursts * BURST_WORDS; i < n_words; i++) {
+        to[i] = card->rx_data;
     }
 }
 
@@ -186,14 +210,13 @@ static void drop(size_t n_words)
 
 static void give(const word *from, size_t n_words)
 {
-    for (; n_words >= BURST_WORDS; n_words -= BURST_WORDS) {
-        __asm__ volatile("ldmia %[from]!, " BURST "\n stmia %[to], " BURST
-                         : [from] "+r"(from)
-                         : [to] "r"(&card->tx_data)
-                         : BURST_USES);
+    size_t n_bursts = n_words / BURST_WORDS;
+
+    if (n_bursts != 0) {
+        give_bursts(&card->tx_data, from, n_bursts);
     }
-    while (n_words-- > 0) {
-        card->tx_data = *from++;
+    for (size_t i = n_bursts * BURST_WORDS; i < n_words; i++) {
+        card->tx_data = from[i];
     }
 }
 
