@@ -233,8 +233,11 @@ const uint8_t *qr_board_mac(void)
     return mac;
 }
 
+/* Uses all that a card may, and wants what it may rely on. */
 size_t qr_board_frame_in(uint8_t *frame)
 {
+    assert_int_equal((uintptr_t)frame % sizeof(uint32_t), QR_BOARD_FRAME_PAD);
+    memset(frame - QR_BOARD_FRAME_PAD, 0xdb, QR_BOARD_FRAME_PAD + QR_BOARD_FRAME_MAX);
     return take(&in, frame);
 }
 
