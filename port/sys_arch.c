@@ -90,11 +90,51 @@ bool qr_pump_more(uint32_t start_ms, uint32_t timeout_ms)
     return true;
 }
 
+/* ---- slots of mailboxes ---- */
+
+/* A netconn has two mailboxes, of which it uses one. So slots are lent: few for a connection, and
+ * for lwIP's own mailbox; and as long as the backlog for the listener, of which there is one. Those
+ * that nobody has are a list: the first slot leads to the next. */
+static void *few_slots[MEMP_NUM_NETCONN + 1][QR_LWIP_MBOX_SIZE];
+static void **free_slots;
+static void *listener_slots[QR_LWIP_BACKLOG];
+static bool listener_slots_taken;
+
+/* Returns NULL where there are none. */
+static void **take_slots(int size)
+{
+    void **slots = NULL;
+
+    if (size <= QR_LWIP_MBOX_SIZE && free_slots != NULL) {
+        slots = free_slots;
+        free_slots = slots[0];
+    } else if (size > QR_LWIP_MBOX_SIZE && size <= QR_LWIP_BACKLOG && !listener_slots_taken) {
+        slots = listener_slots;
+        listener_slots_taken = true;
+    }
+    return slots;
+}
+
+static void give_slots(void **slots)
+{
+    if (slots == listener_slots) {
+        listener_slots_taken = false;
+    } else {
+        slots[0] = free_slots;
+        free_slots = slots;
+    }
+}
+
 /* ---- time ---- */
 
+/* lwIP's first call. */
 void sys_init(void)
 {
     thread_sem.valid = true;
+    free_slots = NULL;
+    for (size_t i = 0; i < sizeof few_slots / sizeof few_slots[0]; i++) {
+        give_slots(few_slots[i]);
+    }
 }
 
 u32_t sys_now(void)
@@ -143,32 +183,16 @@ u32_t sys_arch_sem_wait(sys_sem_t *sem, u32_t timeout)
 
 /* ---- mailboxes ---- */
 
-/* A larger one is the listener's, of which there is one. */
-static void *listener_slots[QR_LWIP_BACKLOG];
-static bool listener_slots_taken;
-
 err_t sys_mbox_new(sys_mbox_t *mbox, int size)
 {
-    *mbox = (sys_mbox_t){.valid = true, .size = (uint8_t)size};
-    mbox->slots = mbox->few;
-    if (size <= QR_LWIP_MBOX_SIZE) {
-        return ERR_OK;
-    }
-    if (listener_slots_taken || size > QR_LWIP_BACKLOG) {
-        mbox->valid = false;
-        return ERR_MEM;
-    }
-    listener_slots_taken = true;
-    mbox->slots = listener_slots;
-    return ERR_OK;
+    *mbox = (sys_mbox_t){.slots = take_slots(size), .size = (uint8_t)size};
+    return mbox->slots == NULL ? ERR_MEM : ERR_OK;
 }
 
 void sys_mbox_free(sys_mbox_t *mbox)
 {
-    if (mbox->slots == listener_slots) {
-        listener_slots_taken = false;
-    }
-    mbox->valid = false;
+    give_slots(mbox->slots);
+    mbox->slots = NULL;
 }
 
 err_t sys_mbox_trypost(sys_mbox_t *mbox, void *message)

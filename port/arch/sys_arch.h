@@ -16,10 +16,8 @@ typedef struct {
 } sys_sem_t;
 
 typedef struct {
-    bool valid;
+    void **slots; /* of port/sys_arch.c; NULL: there is no mailbox */
     uint8_t first, used, size;
-    void **slots; /* few, or the listener's */
-    void *few[QR_LWIP_MBOX_SIZE];
 } sys_mbox_t;
 
 typedef bool sys_mutex_t; /* whether it exists: there is nobody to lock out */
@@ -27,8 +25,8 @@ typedef int sys_thread_t;
 
 #define sys_sem_valid(sem)           ((sem)->valid)
 #define sys_sem_set_invalid(sem)     ((sem)->valid = false)
-#define sys_mbox_valid(mbox)         ((mbox)->valid)
-#define sys_mbox_set_invalid(mbox)   ((mbox)->valid = false)
+#define sys_mbox_valid(mbox)         ((mbox)->slots != NULL)
+#define sys_mbox_set_invalid(mbox)   ((mbox)->slots = NULL)
 #define sys_mutex_valid(mutex)       (*(mutex))
 #define sys_mutex_set_invalid(mutex) (*(mutex) = false)
 
