@@ -40,23 +40,33 @@ static int net_error(void)
     }
 }
 
-static int set_option(int socket, int level, int name, int value)
+/* The TCP connection below a socket; NULL: it is gone, or the socket listens. lwIP's sockets do not
+ * tell how much it can take, and cannot reset it or say what it is worth. */
+static struct tcp_pcb *pcb_of(int socket)
 {
-    return lwip_setsockopt(socket, level, name, &value, sizeof value);
+    const struct lwip_sock *sock = lwip_socket_dbg_get_socket(socket);
+    struct tcp_pcb *pcb = sock == NULL || sock->conn == NULL ? NULL : sock->conn->pcb.tcp;
+
+    return pcb == NULL || pcb->state == LISTEN ? NULL : pcb;
 }
 
-/* Non-blocking, replies go out at once, and dead peers are noticed. */
+/* Non-blocking, replies go out at once, and dead peers are noticed. lwip_setsockopt() would bring
+ * in all else that it can do, such as groups. */
 static int prepare(int socket)
 {
-    if (lwip_fcntl(socket, F_SETFL, O_NONBLOCK) != 0 ||
-        set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1) != 0 ||
-        set_option(socket, SOL_SOCKET, SO_KEEPALIVE, 1) != 0 ||
-        set_option(socket, IPPROTO_TCP, TCP_KEEPIDLE, QR_KEEP_IDLE_S) != 0 ||
-        set_option(socket, IPPROTO_TCP, TCP_KEEPINTVL, QR_KEEP_INTERVAL_S) != 0 ||
-        set_option(socket, IPPROTO_TCP, TCP_KEEPCNT, QR_KEEP_COUNT) != 0) {
-        return -1;
+    struct tcp_pcb *pcb;
+
+    LOCK_TCPIP_CORE();
+    pcb = pcb_of(socket);
+    if (pcb != NULL) {
+        tcp_nagle_disable(pcb);
+        ip_set_option(pcb, SOF_KEEPALIVE);
+        pcb->keep_idle = QR_KEEP_IDLE_S * 1000;
+        pcb->keep_intvl = QR_KEEP_INTERVAL_S * 1000;
+        pcb->keep_cnt = QR_KEEP_COUNT;
     }
-    return 0;
+    UNLOCK_TCPIP_CORE();
+    return pcb == NULL ? -1 : lwip_fcntl(socket, F_SETFL, O_NONBLOCK);
 }
 
 /* ---- net.h ---- */
@@ -105,16 +115,6 @@ static int net_recv(void *ctx, int socket, void *bytes, size_t len)
         return QR_NET_CLOSED;
     }
     return result < 0 ? net_error() : (int)result;
-}
-
-/* The TCP connection below a socket; NULL: it is gone, or the socket listens. lwIP's sockets do not
- * tell how much it can take, and cannot reset it or say what it is worth. */
-static struct tcp_pcb *pcb_of(int socket)
-{
-    const struct lwip_sock *sock = lwip_socket_dbg_get_socket(socket);
-    struct tcp_pcb *pcb = sock == NULL || sock->conn == NULL ? NULL : sock->conn->pcb.tcp;
-
-    return pcb == NULL || pcb->state == LISTEN ? NULL : pcb;
 }
 
 /* lwIP queues all of a piece or nothing, in segments of the peer's size, of which it has few. */

@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 
 #include "blob.h"
 #include "chance.h"
@@ -134,14 +133,6 @@ int *qr_errno(void)
     static int number;
 
     return &number;
-}
-
-/* lwIP calls it for an option of a socket that we do not set. The C library's brings a thread-local
- * errno with it. */
-int atoi(const char *text)
-{
-    (void)text;
-    return 0;
 }
 
 /* A failed assert(). */
