@@ -11,13 +11,45 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 # s390x is for tests.
 BOARD ?= linux
 ARCH ?=
+# What a build leaves out, for a device with little memory: WITHOUT="ipv6 mdns ntp".
+WITHOUT ?=
 
 ALL_BOARDS := $(patsubst boards/%/board.mk,%,$(wildcard boards/*/board.mk))
 ALL_ARCHES := arm64 armhf mipsel riscv64 s390x
 ifeq ($(filter $(BOARD),$(ALL_BOARDS)),)
 $(error BOARD=$(BOARD): there is no such board; there are $(ALL_BOARDS))
 endif
+
+# Where this board's files are built.
+NAME := $(BOARD)$(ARCH:%=-%)
+
+# $1 what may be left out, $2 the macro that says so, $3 its files; port/no_… stands for the first.
+define may_be_left_out
+LEFT_OUT_MAY := $$(strip $$(LEFT_OUT_MAY) $1)
+ifneq ($$(filter $1,$$(WITHOUT)),)
+NAME := $$(NAME)-no-$1
+LEFT_OUT += $3
+LEFT_OUT_DEFINES += -D$2=0
+else
+LEFT_OUT += $(patsubst port/%,port/no_%,$(firstword $3))
+endif
+endef
+LEFT_OUT_MAY :=
+LEFT_OUT :=
+LEFT_OUT_DEFINES :=
+$(eval $(call may_be_left_out,ipv6,QR_WITH_IPV6,port/ip6.c port/hooks_ip6.c))
+$(eval $(call may_be_left_out,mdns,QR_WITH_MDNS,port/mdns.c))
+$(eval $(call may_be_left_out,ntp,QR_WITH_NTP,port/wall_clock.c))
+ifneq ($(filter-out $(LEFT_OUT_MAY),$(WITHOUT)),)
+$(error WITHOUT=$(WITHOUT): a build can be without $(LEFT_OUT_MAY), and nothing else)
+endif
+ifneq ($(and $(WITHOUT),$(filter test run-tests unit e2e check,$(MAKECMDGOALS))),)
+$(error WITHOUT=$(WITHOUT): the tests are of all of it)
+endif
+
 include boards/$(BOARD)/board.mk
+BOARD_DEFINES += $(LEFT_OUT_DEFINES)
+BOARD_WITHOUT += $(LEFT_OUT)
 ifneq ($(ARCH),)
 ifneq ($(BOARD),linux)
 $(error ARCH=$(ARCH): only BOARD=linux is built for other processors)
@@ -77,14 +109,12 @@ OURS := $(SRC) $(filter-out $(BOARD_WITHOUT),$(PORT)) $(FIRMWARE) $(BOARDS)
 # How it is linked.
 BOARD_SCRIPTS := $(sort $(wildcard $(patsubst %,%/*.ld,boards/$(BOARD) $(BOARD_FOLDERS))))
 
-# Where this board's files are built.
-NAME := $(BOARD)$(ARCH:%=-%)
-
 UNIT := $(sort $(wildcard tests/unit/*.c))
 UNIT_TESTS := $(filter tests/unit/test_%.c,$(UNIT))
 UNIT_DRIVERS := $(filter %_driver.c,$(UNIT))
 UNIT_HELPERS := $(filter-out $(UNIT_TESTS) $(UNIT_DRIVERS),$(UNIT))
 PORT_HELPERS := $(filter tests/unit/port_%,$(UNIT_HELPERS))
+UNIT_PORT := $(filter-out $(LEFT_OUT),$(PORT))
 # Of other boards, what needs no board.
 PURE := boards/mps2/blob.c boards/mps2/chance.c
 
@@ -157,10 +187,10 @@ WRAPPED := memp_malloc memp_free mem_malloc pbuf_alloc pbuf_realloc
 # board. $1 variant, $2 compiler, $3 flags
 define unit
 $(call variant,$1,$2,$3)
-OBJECTS += $(call objects,$1,$(UNIT) $(SRC) $(PORT) $(FIRMWARE) $(PURE)) $(call lwip_objects,$1)
+OBJECTS += $(call objects,$1,$(UNIT) $(SRC) $(UNIT_PORT) $(FIRMWARE) $(PURE)) $(call lwip_objects,$1)
 build/$1/libunit.a: $(call objects,$1,$(filter-out $(PORT_HELPERS),$(UNIT_HELPERS)) $(SRC) $(PURE) \
 	$(filter-out %/main.c,$(FIRMWARE)))
-build/$1/libport.a: $(call objects,$1,$(PORT_HELPERS) $(PORT)) $(call lwip_objects,$1)
+build/$1/libport.a: $(call objects,$1,$(PORT_HELPERS) $(UNIT_PORT)) $(call lwip_objects,$1)
 build/$1/libunit.a build/$1/libport.a: build/$1/files
 	$$(Q)rm -f $$@ && $(or $(BOARD_AR),ar) rc $$@ $$(filter %.o,$$^)
 build/$1/test_port_%: build/$1/obj/tests/unit/test_port_%.o build/$1/libport.a build/$1/libunit.a

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "port/parts.h"
 #include "src/limits.h"
 
 /* Bytes of a name and of a value in a message; more are cut. With the longest `takes …` they fit
@@ -329,6 +330,9 @@ static const char *read_ntp(struct qr_settings *settings, struct span value)
     bool ipv4 = take_ipv4(&rest, &addr) && rest.len == 0;
     bool name = is_hostname(value) && !ends_in_number(value);
 
+    if (!QR_WITH_NTP && !span_is(value, "off")) {
+        return "takes off: this build is without NTP";
+    }
     if (!ipv4 && !name && !is_ipv6(value)) {
         return "takes dhcp, off, an IPv4 or IPv6 address, or a host name";
     }
@@ -352,14 +356,23 @@ static bool is_choice(bool *choice, struct span value)
     return true;
 }
 
+/* What the build is without may be declined, too: one text of settings does for all builds. */
+static const char *read_part(bool *choice, bool there, struct span value)
+{
+    if (!there) {
+        return span_is(value, "no") ? NULL : "takes no: this build is without it";
+    }
+    return is_choice(choice, value) ? NULL : "takes yes or no";
+}
+
 static const char *read_ipv6(struct qr_settings *settings, struct span value)
 {
-    return is_choice(&settings->ipv6, value) ? NULL : "takes yes or no";
+    return read_part(&settings->ipv6, QR_WITH_IPV6, value);
 }
 
 static const char *read_mdns(struct qr_settings *settings, struct span value)
 {
-    return is_choice(&settings->mdns, value) ? NULL : "takes yes or no";
+    return read_part(&settings->mdns, QR_WITH_MDNS, value);
 }
 
 static const char *read_flag(bool *flag, struct span value)
@@ -412,9 +425,11 @@ static const struct setting {
     {"ring", "BYTES", "bytes of memory for events, also with K or M", NUMBER(QR_RING_DEFAULT),
      read_ring},
     {"hostname", "NAME", "name for DHCP and mDNS", "quitring", read_hostname},
-    {"ipv6", "YES|NO", "IPv6 addresses as routers announce them", "yes", read_ipv6},
-    {"mdns", "YES|NO", "be found as HOSTNAME.local", "yes", read_mdns},
-    {"ntp", "SERVER", "time server: dhcp, off, an address or a name", "dhcp", read_ntp},
+    {"ipv6", "YES|NO", "IPv6 addresses as routers announce them", QR_WITH_IPV6 ? "yes" : "no",
+     read_ipv6},
+    {"mdns", "YES|NO", "be found as HOSTNAME.local", QR_WITH_MDNS ? "yes" : "no", read_mdns},
+    {"ntp", "SERVER", "time server: dhcp, off, an address or a name", QR_WITH_NTP ? "dhcp" : "off",
+     read_ntp},
     {"config", "FILE", "read a file of name=value lines first", NULL, read_config},
     {"quiet", NULL, "log errors and warnings only (-q)", NULL, read_quiet},
     {"verbose", NULL, "log each request, too (-v)", NULL, read_verbose},

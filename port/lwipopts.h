@@ -5,6 +5,7 @@
 #ifndef QR_LWIPOPTS_H
 #define QR_LWIPOPTS_H
 
+#include "parts.h"
 #include "src/limits.h"
 
 /* ---- one thread, sockets (DESIGN.md tells how) ---- */
@@ -52,13 +53,15 @@
 #define MEMP_NUM_NETCONN        (QR_CONNS_MAX + 1 + QR_LWIP_BACKLOG + 1)
 #define MEMP_NUM_TCP_PCB        (QR_CONNS_MAX + 1 + QR_LWIP_BACKLOG + QR_LWIP_CLOSING)
 #define MEMP_NUM_TCP_PCB_LISTEN 1
-#define MEMP_NUM_UDP_PCB        4 /* DHCP, DNS, SNTP, mDNS; lwIP ends the program without */
-#define MEMP_NUM_NETBUF         1 /* no UDP sockets */
+/* DHCP; DNS, SNTP; mDNS. lwIP ends the program where one is missing. */
+#define MEMP_NUM_UDP_PCB (1 + 2 * QR_WITH_NTP + QR_WITH_MDNS)
+#define MEMP_NUM_NETBUF  1 /* no UDP sockets */
 /* lwIP's own cyclic ones; SNTP has a request or a retry, and one that waits for the answer; mDNS
  * one to probe or announce, six for each of IPv4 and IPv6 to space what it sends, and one for each
  * question that is kept. lwIP ends the program where one is missing. */
 #define MEMP_NUM_SYS_TIMEOUT                                                                       \
-    (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 2 + (1 + 2 * 6 + MDNS_MAX_STORED_PKTS))
+    (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 2 * QR_WITH_NTP +                                             \
+     QR_WITH_MDNS * (1 + 6 * (1 + QR_WITH_IPV6) + MDNS_MAX_STORED_PKTS))
 /* Segments that are sent and not acknowledged, and those that came too early. */
 #define MEMP_NUM_TCP_SEG                                                                           \
     ((TCP_SND_QUEUELEN + TCP_OOSEQ_MAX_PBUFS) * (QR_CONNS_MAX + QR_LWIP_CLOSING))
@@ -96,16 +99,16 @@
 /* ---- IPv4 and IPv6 on Ethernet ---- */
 
 #define LWIP_IPV4                 1
-#define LWIP_IPV6                 1
+#define LWIP_IPV6                 QR_WITH_IPV6
 #define LWIP_ARP                  1
 #define ARP_TABLE_SIZE            (QR_CONNS_MAX + 2) /* a LAN of callers and pollers, and the gateway */
 #define LWIP_ETHERNET             1
 #define ETH_PAD_SIZE              2 /* what follows a frame's head stands at whole words (board.h) */
 #define LWIP_ICMP                 1 /* ping finds it */
 #define LWIP_RAW                  0
-#define LWIP_UDP                  1 /* for DHCP, DNS, SNTP and mDNS */
-#define LWIP_IGMP                 1 /* for mDNS over IPv4 */
-#define MEMP_NUM_IGMP_GROUP       2 /* all systems, mDNS */
+#define LWIP_UDP                  1            /* for DHCP, DNS, SNTP and mDNS */
+#define LWIP_IGMP                 QR_WITH_MDNS /* over IPv4 */
+#define MEMP_NUM_IGMP_GROUP       2            /* all systems, mDNS */
 #define LWIP_DHCP                 1
 #define LWIP_ACD                  0 /* no probing of an address for seconds before its use */
 #define LWIP_DHCP_DOES_ACD_CHECK  0
@@ -143,25 +146,25 @@
 #define LWIP_IPV6_FORWARD              0
 #define LWIP_IPV6_DHCP6                0
 #define LWIP_IPV6_NUM_ADDRESSES        3 /* the link's, and of two prefixes (global and unique local) */
-#define LWIP_IPV6_MLD                  1 /* switches want to know who listens to which group */
+#define LWIP_IPV6_MLD                  QR_WITH_IPV6 /* switches want to know who listens to which group */
 #define MEMP_NUM_MLD6_GROUP            2 /* of all our addresses, which end alike; mDNS */
 #define LWIP_ND6_NUM_NEIGHBORS         (QR_CONNS_MAX + 2) /* as with ARP */
 #define LWIP_ND6_NUM_DESTINATIONS      (QR_CONNS_MAX + 2) /* one for each caller, on the link or not */
 #define LWIP_ND6_NUM_PREFIXES          2
 #define LWIP_ND6_NUM_ROUTERS           2
 #define LWIP_ND6_QUEUEING              0 /* one packet may wait for a neighbour's address: TCP repeats */
-#define LWIP_ND6_RDNSS_MAX_DNS_SERVERS DNS_MAX_SERVERS
+#define LWIP_ND6_RDNSS_MAX_DNS_SERVERS (QR_WITH_NTP * DNS_MAX_SERVERS)
 
 /* ---- names and time ---- */
 
-#define LWIP_DNS            1 /* for a time server that is given by name, and nothing else */
+#define LWIP_DNS            QR_WITH_NTP /* for a time server that is given by name, and nothing else */
 #define DNS_TABLE_SIZE      1
 #define DNS_MAX_SERVERS     2  /* one that does not answer may be replaced */
 #define DNS_MAX_NAME_LENGTH 66 /* a setting's text, and zeros behind it (see hooks.h) */
 
-#define SNTP_SERVER_DNS           1
+#define SNTP_SERVER_DNS           QR_WITH_NTP
 #define SNTP_MAX_SERVERS          2 /* as many as DHCP may name */
-#define LWIP_DHCP_GET_NTP_SRV     1
+#define LWIP_DHCP_GET_NTP_SRV     QR_WITH_NTP
 #define LWIP_DHCP_MAX_NTP_SERVERS SNTP_MAX_SERVERS
 #define SNTP_CHECK_RESPONSE       2 /* an answer is from whom was asked, to what was asked */
 #define SNTP_COMP_ROUNDTRIP       1 /* else the clock would be late by the answer's way */
@@ -177,7 +180,7 @@
 #define SNTP_SET_SYSTEM_TIME_NTP(seconds, fraction) qr_port_time_set(seconds, fraction)
 #define SNTP_GET_SYSTEM_TIME_NTP(seconds, fraction) qr_port_time_get(&(seconds), &(fraction))
 
-#define LWIP_MDNS_RESPONDER  1
+#define LWIP_MDNS_RESPONDER  QR_WITH_MDNS
 #define LWIP_MDNS_SEARCH     0 /* we are found, and look for nobody */
 #define MDNS_MAX_SERVICES    1
 #define MDNS_MAX_STORED_PKTS 2 /* questions that came in parts, and those parts */
@@ -185,7 +188,7 @@
  * 700.
  */
 #define MDNS_OUTPUT_PACKET_SIZE        1024
-#define LWIP_NUM_NETIF_CLIENT_DATA     1 /* mDNS keeps its state there */
+#define LWIP_NUM_NETIF_CLIENT_DATA     QR_WITH_MDNS /* mDNS keeps its state there */
 #define LWIP_NETIF_EXT_STATUS_CALLBACK 1 /* addresses that come: mDNS, port/wall_clock.c */
 
 /* ---- TCP ---- */

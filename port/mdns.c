@@ -7,10 +7,10 @@
 #include "lwip/apps/mdns_priv.h"
 #include "lwip/def.h"
 #include "lwip/etharp.h"
-#include "lwip/ip6.h"
 #include "lwip/prot/dns.h"
 #include "lwip/prot/ip4.h"
 #include "lwip/udp.h"
+#include "ip6.h"
 
 #define SUFFIX_BYTES 6 /* "-65535" */
 
@@ -112,12 +112,10 @@ static void make_txt(struct mdns_service *about, void *context)
 err_t qr_mdns_output(struct netif *netif, struct pbuf *p, const ip4_addr_t *dest)
 {
     static const ip_addr_t group4 = DNS_MQUERY_IPV4_GROUP_INIT;
-    static const ip_addr_t group6 = DNS_MQUERY_IPV6_GROUP_INIT;
     struct mdns_host *host = started ? netif_mdns_data(netif) : NULL;
 
     if (host != NULL && host->state <= MDNS_STATE_PROBING && ip4_addr_eq(dest, ip_2_ip4(&group4)) &&
-        IPH_PROTO((const struct ip_hdr *)p->payload) == IP_PROTO_UDP &&
-        ip6_select_source_address(netif, ip_2_ip6(&group6)) == NULL) {
+        IPH_PROTO((const struct ip_hdr *)p->payload) == IP_PROTO_UDP && qr_ip6_waits(netif)) {
         host->state = MDNS_STATE_PROBING;
         host->sent_num++;
     }

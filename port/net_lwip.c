@@ -12,6 +12,7 @@
 #include "lwip/sockets.h"
 #include "lwip/tcp.h"
 #include "lwip/tcpip.h"
+#include "ip6.h"
 #include "mdns.h"
 #include "netif_board.h"
 #include "netif/ethernet.h"
@@ -71,18 +72,18 @@ static int prepare(int socket)
 
 /* ---- net.h ---- */
 
-/* A socket of IPv6 on any address takes IPv4, too. */
 static int net_listen(void *ctx, uint16_t port)
 {
-    struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = lwip_htons(port)};
-    int socket = lwip_socket(AF_INET6, SOCK_STREAM, 0);
+    struct sockaddr_storage any;
+    socklen_t any_len = qr_ip6_any(&any, port);
+    int socket = lwip_socket(any.ss_family, SOCK_STREAM, 0);
     int error;
 
     (void)ctx;
     if (socket < 0) {
         return net_error();
     }
-    if (lwip_bind(socket, (struct sockaddr *)&addr, sizeof addr) != 0 ||
+    if (lwip_bind(socket, (struct sockaddr *)&any, any_len) != 0 ||
         lwip_listen(socket, QR_LWIP_BACKLOG) != 0 || lwip_fcntl(socket, F_SETFL, O_NONBLOCK) != 0) {
         error = net_error();
         (void)lwip_close(socket);
@@ -241,8 +242,7 @@ const struct qr_net *qr_net_lwip_start(const struct qr_net_config *config)
     LOCK_TCPIP_CORE();
     tcpip_init(NULL, NULL);
     (void)netif_add(&netif, NULL, NULL, NULL, NULL, qr_netif_board_init, ethernet_input);
-    netif.mtu6 = QR_NETIF_MTU6;
-    netif.ip6_autoconfig_enabled = config->ipv6;
+    qr_ip6_init(&netif, config->ipv6);
     netif_set_hostname(&netif, config->hostname);
     netif_set_default(&netif);
     netif_set_up(&netif);
@@ -254,7 +254,7 @@ const struct qr_net *qr_net_lwip_start(const struct qr_net_config *config)
         qr_wall_clock_start(config->ntp);
     }
     if (config->ipv6) {
-        netif_create_ip6_linklocal_address(&netif, 1);
+        qr_ip6_start(&netif);
     }
     if (config->dhcp) {
         (void)dhcp_start(&netif);

@@ -4,7 +4,6 @@
 
 #include "boards/board.h"
 #include "lwip/etharp.h"
-#include "lwip/ethip6.h"
 #include "lwip/pbuf.h"
 #include "lwip/stats.h"
 #include "lwip/tcpip.h"
@@ -72,7 +71,6 @@ err_t qr_netif_board_init(struct netif *netif)
     netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET |
                    NETIF_FLAG_IGMP | NETIF_FLAG_MLD6;
     netif->output = qr_mdns_output;
-    netif->output_ip6 = ethip6_output;
     netif->linkoutput = frame_out;
     return ERR_OK;
 }

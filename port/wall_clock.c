@@ -7,6 +7,7 @@
 #include "lwip/apps/sntp.h"
 #include "lwip/ip.h"
 #include "lwip/netif.h"
+#include "ip6.h"
 #include "port.h"
 
 /* Unix seconds where NTP's count of 32 bits starts anew: 2036-02-07T06:28:16Z. Seconds are counted
@@ -73,11 +74,8 @@ void qr_port_time_get(int32_t *seconds, uint32_t *fraction)
 static bool is_new_addr(struct netif *netif, netif_nsc_reason_t reason,
                         const netif_ext_callback_args_t *args)
 {
-    if ((reason & LWIP_NSC_IPV6_ADDR_STATE_CHANGED) != 0) {
-        s8_t i = args->ipv6_addr_state_changed.addr_index;
-        return i != 0 && ip6_addr_isvalid(netif_ip6_addr_state(netif, i));
-    }
-    return (reason & LWIP_NSC_IPV4_ADDR_VALID) != 0 && !ip4_addr_isany_val(*netif_ip4_addr(netif));
+    return qr_ip6_is_new(netif, reason, args) || ((reason & LWIP_NSC_IPV4_ADDR_VALID) != 0 &&
+                                                  !ip4_addr_isany_val(*netif_ip4_addr(netif)));
 }
 
 /* With an address the servers for names and time come, too. Until the time is known this is the

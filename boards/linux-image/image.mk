@@ -14,7 +14,7 @@ KERNEL_DIR ?= build/kernel-$(IMAGE_ARCH)
 BOARD_FOLDERS := boards/linux boards/linux-image
 BOARD_WITHOUT += boards/linux/process.c
 BOARD_NEEDS := gcc-$(triplet_$(IMAGE_ARCH)) libc6-dev-$(IMAGE_ARCH)-cross $(IMAGE_NEEDS)
-BOARD_IMAGE := build/$(BOARD)/initramfs.cpio
+BOARD_IMAGE := build/$(NAME)/initramfs.cpio
 BOARD_RUN := boards/linux-image/run $(KERNEL_DIR) $(BOARD_IMAGE) $(IMAGE_CONSOLE) $(IMAGE_QEMU)
 
 build/kernel-$(IMAGE_ARCH)/vmlinuz: | boards/linux-image/get_kernel.sh
@@ -22,9 +22,9 @@ build/kernel-$(IMAGE_ARCH)/vmlinuz: | boards/linux-image/get_kernel.sh
 
 deps: $(KERNEL_DIR)/vmlinuz
 
-build/$(BOARD)/init: build/$(BOARD)/quitring
+build/$(NAME)/init: build/$(NAME)/quitring
 	$(Q)$(triplet_$(IMAGE_ARCH))-strip -o $@ $<
 
-$(BOARD_IMAGE): build/$(BOARD)/init $(KERNEL_DIR)/vmlinuz boards/linux-image/initramfs.py
+$(BOARD_IMAGE): build/$(NAME)/init $(KERNEL_DIR)/vmlinuz boards/linux-image/initramfs.py
 	$(call say,IMG,$@)
 	$(Q)$(PYTHON) boards/linux-image/initramfs.py $@ $< $(KERNEL_DIR)/modules $(IMAGE_MODULES)

@@ -7,7 +7,7 @@ BOARD_DEFINES := -DQR_RING_MAX=16777216 -DQR_RING_DEFAULT=1048576 \
 	-DQR_BOARD_FRAME_MAX=65550
 BOARD_CFLAGS := -D_GNU_SOURCE
 BOARD_WITHOUT := port/net_no_kernel.c
-BOARD_RUN = build/linux/quitring --net user --publish $(PUBLISH) $(ARGS)
+BOARD_RUN = build/$(NAME)/quitring --net user --publish $(PUBLISH) $(ARGS)
 
 LINUX_ARCH := $(or $(IMAGE_ARCH),$(ARCH))
 ifeq ($(LINUX_ARCH),)

@@ -22,8 +22,7 @@ BOARD_AR := $(triplet_$(LINUX_ARCH))-ar
 BOARD_MACHINE := -static -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 # Not qemu-user-static, which would also have the machine run such programs by themselves.
 BOARD_EMULATOR := qemu-$(qemu_$(LINUX_ARCH))
-BOARD_RUN = $(BOARD_EMULATOR) build/linux-$(LINUX_ARCH)/quitring --net host \
-	--publish $(PUBLISH) $(ARGS)
+BOARD_RUN = $(BOARD_EMULATOR) build/$(NAME)/quitring --net host --publish $(PUBLISH) $(ARGS)
 BOARD_NEEDS := gcc-$(triplet_$(LINUX_ARCH)) libc6-dev-$(LINUX_ARCH)-cross \
 	qemu-user:$(BOARD_EMULATOR)
 BOARD_DEFINES += -DQR_LINUX_WITHOUT_SLIRP

@@ -6,8 +6,8 @@ BOARD_FOLDERS := boards/mps2
 # One thread: errno need not be thread-local.
 BOARD_DEFINES += -D__PICOLIBC_ERRNO_FUNCTION=qr_errno
 BOARD_LDFLAGS := -nostartfiles -L boards/mps2 -T boards/$(BOARD)/memory.ld \
-	-Wl,--orphan-handling=error,-Map=build/$(BOARD)/quitring.map
+	-Wl,--orphan-handling=error,-Map=build/$(NAME)/quitring.map
 BOARD_WITHOUT := port/net_kernel.c
-BOARD_RUN = boards/mps2/run $(BOARD) $(ARGS)
+BOARD_RUN = boards/mps2/run $(NAME) $(ARGS)
 BOARD_BENCH = $(PYTHON) tests/bench/icount.py $(BOARD)
 BOARD_NEEDS := gcc-arm-none-eabi picolibc-arm-none-eabi qemu-system-arm
