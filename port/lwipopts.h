@@ -29,7 +29,7 @@
 
 #define MEM_LIBC_MALLOC 0
 #define MEMP_MEM_MALLOC 0
-#define MEM_ALIGNMENT   8
+#define MEM_ALIGNMENT   __SIZEOF_POINTER__ /* nothing in lwIP asks for more */
 
 /* Connections that wait in the backlog, at most 255. lwIP gives each a netconn as soon as its
  * handshake is done; one that finds none is reset. */
@@ -54,8 +54,11 @@
 #define MEMP_NUM_TCP_PCB        (QR_CONNS_MAX + 1 + QR_LWIP_BACKLOG + QR_LWIP_CLOSING)
 #define MEMP_NUM_TCP_PCB_LISTEN 1
 /* DHCP; DNS, SNTP; mDNS. lwIP ends the program where one is missing. */
-#define MEMP_NUM_UDP_PCB (1 + 2 * QR_WITH_NTP + QR_WITH_MDNS)
-#define MEMP_NUM_NETBUF  1 /* no UDP sockets */
+#define MEMP_NUM_UDP_PCB       (1 + 2 * QR_WITH_NTP + QR_WITH_MDNS)
+#define MEMP_NUM_NETBUF        1 /* no UDP sockets */
+#define MEMP_NUM_NETDB         0 /* nobody asks for names by a socket call */
+#define MEMP_NUM_PBUF          0 /* of memory that is not lwIP's: nobody sends any */
+#define MEMP_NUM_TCPIP_MSG_API 1 /* that the pool for received frames is empty */
 /* lwIP's own cyclic ones; SNTP has a request or a retry, and one that waits for the answer; mDNS
  * one to probe or announce, six for each of IPv4 and IPv6 to space what it sends, and one for each
  * question that is kept. lwIP ends the program where one is missing. */
@@ -224,7 +227,7 @@
 #define IP_STATS     0
 #define ICMP_STATS   0
 #define UDP_STATS    0
-#define TCP_STATS    1
+#define TCP_STATS    0
 #define ETHARP_STATS 0
 #define SYS_STATS    0
 
