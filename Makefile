@@ -43,8 +43,9 @@ $(eval $(call may_be_left_out,ntp,QR_WITH_NTP,port/wall_clock.c))
 ifneq ($(filter-out $(LEFT_OUT_MAY),$(WITHOUT)),)
 $(error WITHOUT=$(WITHOUT): a build can be without $(LEFT_OUT_MAY), and nothing else)
 endif
-ifneq ($(and $(WITHOUT),$(filter test run-tests unit e2e check,$(MAKECMDGOALS))),)
-$(error WITHOUT=$(WITHOUT): the tests are of all of it)
+ABOUT_ALL := $(filter test run-tests unit e2e check size check-size,$(MAKECMDGOALS))
+ifneq ($(and $(WITHOUT),$(ABOUT_ALL)),)
+$(error WITHOUT=$(WITHOUT): make $(firstword $(ABOUT_ALL)) is about a build with all of it)
 endif
 
 include boards/$(BOARD)/board.mk
@@ -81,7 +82,8 @@ V ?=
 
 # Asked here and not in a recipe, so that what is missing takes one line.
 WITHOUT_TOOLS := help deps needs missing names show-run emulator run test run-tests unit e2e check \
-	size check-size check-memory-bare check-format check-includes check-style check-functions format clean distclean
+	size build-sizes build-lean check-size check-memory-bare check-format check-includes check-style \
+	check-functions format clean distclean
 ifneq ($(filter-out $(WITHOUT_TOOLS),$(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))),)
 MISSING := $(shell CC='$(CC)' JSMN_DIR='$(JSMN_DIR)' LWIP_DIR='$(LWIP_DIR)' \
 	BOARD_NEEDS='$(BOARD_NEEDS)' port/deps.sh check build 2>&1)
@@ -352,15 +354,23 @@ check-cppcheck: $(READY) ## cppcheck
 check-readme: build/$(NAME)/quitring ## what the README shows is what happens
 	@$(PYTHON) tests/check/readme.py
 
-# Those with a memory map of their own.
+# Those with a memory map of their own; and the smallest one without each part, and without all.
 SIZE_BOARDS := $(sort $(patsubst boards/%/memory.ld,%,$(wildcard boards/*/memory.ld)))
-.PHONY: size check-size
-size: ## flash and RAM of the microcontroller boards, by room
-	@for board in $(SIZE_BOARDS); do $(MAKE) -s $(PARALLEL) BOARD=$$board >&2 || exit; done
-	@$(PYTHON) tests/check/size.py $(SIZE_BOARDS:%=build/%/quitring)
-check-size: ## what the README says of sizes
+SIZE_SMALL := mps2-an511
+SIZE_LEAN := $(SIZE_SMALL)$(shell printf -- '-no-%s' $(LEFT_OUT_MAY))
+SIZE_NAMES := $(SIZE_BOARDS) $(LEFT_OUT_MAY:%=$(SIZE_SMALL)-no-%) $(SIZE_LEAN)
+.PHONY: size check-size build-sizes build-lean
+build-sizes: build-lean
 	@for board in $(SIZE_BOARDS); do $(MAKE) -s $(PARALLEL) BOARD=$$board || exit; done
-	@$(PYTHON) tests/check/size.py --readme $(SIZE_BOARDS:%=build/%/quitring)
+	@for part in $(LEFT_OUT_MAY); do \
+		$(MAKE) -s $(PARALLEL) BOARD=$(SIZE_SMALL) WITHOUT=$$part || exit; done
+build-lean: ## builds it for the smallest board without all that can be left out
+	@$(MAKE) $(PARALLEL) BOARD=$(SIZE_SMALL) WITHOUT='$(LEFT_OUT_MAY)'
+size: ## flash and RAM of the microcontroller boards, by room, and without what can be left out
+	@$(MAKE) -s build-sizes >&2
+	@$(PYTHON) tests/check/size.py $(SIZE_NAMES:%=build/%/quitring)
+check-size: build-sizes ## what the README says of sizes
+	@$(PYTHON) tests/check/size.py --readme $(SIZE_NAMES:%=build/%/quitring)
 
 .PHONY: bench
 bench: all ## what a request costs: instructions, with BOARD=mps2-an385 or mps2-an511

@@ -190,7 +190,8 @@ def named_faults(text):
     done = subprocess.run([PROGRAM, "--help"], capture_output=True, text=True)
     options = set(re.findall(r"--[a-z][a-z-]*", done.stdout + done.stderr))
     faults = []
-    for target in re.findall(r"(?m)(?:^|[;&|] *|\$ )make ((?:[A-Za-z_]+=\S+ )*[a-z][\w-]*)", code):
+    values = r"(?:[A-Za-z_]+=(?:\"[^\"]*\"|[^\"\s]\S*) )*"
+    for target in re.findall(rf"(?m)(?:^|[;&|] *|\$ )make ({values}[a-z][\w-]*)", code):
         target = target.split(" ")[-1]
         if "=" not in target and not re.search(rf"(?m)^{re.escape(target)}(?: [\w -]+)?:", makefile):
             faults.append(f"{README}: make {target}: no such target")

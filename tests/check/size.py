@@ -1,7 +1,9 @@
-"""Flash and RAM of the microcontroller boards, by room, as the table that stands in the README.
+"""Flash and RAM of the microcontroller boards, by room, and of what a build may leave out, as the
+tables that stand in the README.
 
-    size.py ELF…            prints it; build/BOARD/quitring, beside its objects
-    size.py --readme ELF…   says whether the README's table is that one still
+    size.py ELF…            prints them; build/BOARD/quitring, beside its objects, and
+                            build/BOARD-no-PART/quitring
+    size.py --readme ELF…   says whether the README's tables are those still, and the goals are met
 
 A symbol belongs to the room whose object has it; with link-time optimisation a function counts where
 it was inlined. What the linker keeps without a symbol is text: messages and names. The README's figures may be off by a tenth,
@@ -18,6 +20,12 @@ import report
 README = "README.md"
 READELF = "arm-none-eabi-readelf"
 TOLERANCE, TOLERANCE_BYTES = 0.10, 256
+
+# At most so many bytes: of the smallest board, and of that without all that may be left out.
+GOALS = {
+    ("mps2-an511", "RAM"): 112 * 1024,
+    ("mps2-an511-no-ipv6-no-mdns-no-ntp", "flash"): 64 * 1024,
+}
 
 FLASH = ["server", "port", "lwIP", "driver", "libc", "texts"]
 RAM = ["connections", "ring", "lwIP and port", "stacks", "the rest"]
@@ -51,10 +59,11 @@ def plain(name):
 
 def defined(file):
     """(address, size, name) of all functions and variables. Not by nm, which would ask the compiler
-    what is in an object for link-time optimisation."""
+    what is in an object for link-time optimisation. What has a size and no type is a variable, too."""
     for line in output(READELF, "-s", "-W", file).splitlines():
         words = line.split()
-        if len(words) == 8 and words[3] in ("FUNC", "OBJECT") and words[6] != "UND":
+        kind = words[3] if len(words) == 8 and words[6] != "UND" else ""
+        if kind in ("FUNC", "OBJECT") or (kind == "NOTYPE" and words[2] != "0"):
             yield int(words[1], 16) & ~1, int(words[2], 0), plain(words[7])
 
 
@@ -98,13 +107,28 @@ def sizes(elf):
     return rows
 
 
-def table(elves):
-    """The rows of the table: the first cell, then one figure a board."""
-    boards = [os.path.basename(os.path.dirname(elf)) for elf in elves]
-    columns = [sizes(elf) for elf in elves]
+def name_of(elf):
+    return os.path.basename(os.path.dirname(elf))
+
+
+def by_room(columns):
+    """The first table: its head, then a row each, whose first cell is a name."""
+    boards = [name for name in columns if "-no-" not in name]
     names = [f"flash: {name}" for name in FLASH] + ["flash"]
     names += [f"RAM: {name}" for name in RAM] + ["RAM"]
-    return [["bytes", *boards]] + [[name, *(column[name] for column in columns)] for name in names]
+    rows = [[name, *(columns[board][name] for board in boards)] for name in names]
+    return [["bytes", *boards], *rows]
+
+
+def left_out(columns):
+    """The second table: what the parts of one board cost, which has builds without them."""
+    board = next(name for name in columns if "-no-" in name).split("-no-")[0]
+    rows = []
+    for name, column in columns.items():
+        whole, *parts = name.split("-no-")
+        if whole == board:
+            rows.append([" ".join(parts) or "nothing", column["flash"], column["RAM"]])
+    return [[f"{board} without", "flash", "RAM"], *rows]
 
 
 def written(rows):
@@ -132,11 +156,23 @@ def readme_faults(rows):
     return faults
 
 
+def goal_faults(columns):
+    return [
+        f"{board}: {row}: {columns[board][row]} bytes, more than {most}"
+        for (board, row), most in GOALS.items()
+        if columns[board][row] > most
+    ]
+
+
 def main():
-    if sys.argv[1] == "--readme":
+    check = sys.argv[1] == "--readme"
+    columns = {name_of(elf): sizes(elf) for elf in sys.argv[1 + check :]}
+    tables = [by_room(columns), left_out(columns)]
+    if check:
         report.start()
-        report.finish("size", readme_faults(table(sys.argv[2:])), "`make size` prints the table")
-    print("\n".join(written(table(sys.argv[1:]))))
+        faults = [fault for rows in tables for fault in readme_faults(rows)]
+        report.finish("size", faults + goal_faults(columns), "`make size` prints the tables")
+    print("\n\n".join("\n".join(written(rows)) for rows in tables))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 MAKE_S = 60
 
 # Of the make that runs us, these are another board's.
-NOT_OURS = ("CC", "BOARD_NEEDS", "PUBLISH", "SETTINGS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+NOT_OURS = ("CC", "WITHOUT", "BOARD_NEEDS", "PUBLISH", "SETTINGS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
 
 
 def plain_environment(**extra):
@@ -83,17 +83,18 @@ class Board:
     def usual_net(self):
         return self.nets[0]
 
-    def command(self, arguments, publish, netdev=""):
+    def command(self, arguments, publish, netdev="", without=""):
         """The words, and the environment's variables, with which `make run` starts it.
 
-        arguments: settings in the way of the command line, "--ring", "4096", "--verbose"."""
+        arguments: settings in the way of the command line, "--ring", "4096", "--verbose".
+        without: what this build of it leaves out."""
         if self.is_machine:
             variables = {"PUBLISH": publish, "SETTINGS": as_settings(arguments)}
         else:
             variables = {"PUBLISH": publish, "ARGS": " ".join(map(str, arguments))}
         if netdev:
             variables["NETDEV"] = netdev
-        return shlex.split(self.make("show-run", **variables)), variables
+        return shlex.split(self.make("show-run", WITHOUT=without, **variables)), variables
 
 
 def as_settings(arguments):

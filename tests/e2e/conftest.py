@@ -589,9 +589,9 @@ def accept_queue(host, port):
 class Machine(Server):
     """A board, or the program of another processor, as `make run` starts it."""
 
-    def __init__(self, arguments, publish, net, namespace=None, tap=None):
+    def __init__(self, arguments, publish, net, namespace=None, tap=None, without=""):
         netdev = f"tap,ifname={tap},script=no,downscript=no" if tap else ""
-        command, environment = BOARD.command(arguments, publish, netdev)
+        command, environment = BOARD.command(arguments, publish, netdev, without)
         Program.__init__(self, command, namespace, console=True, **environment)
         self.begin(arguments, namespace, None)
         self.interface = tap
