@@ -87,7 +87,7 @@
 #define PBUF_POOL_BUFSIZE 640
 #endif
 #define QR_LWIP_PBUFS_KEPT                                                                         \
-    ((TCP_MSS + 54 + PBUF_POOL_BUFSIZE - 1) / PBUF_POOL_BUFSIZE * QR_CONNS_MAX)
+    ((TCP_MSS + 54 + ETH_PAD_SIZE + PBUF_POOL_BUFSIZE - 1) / PBUF_POOL_BUFSIZE * QR_CONNS_MAX)
 #ifndef PBUF_POOL_SIZE
 #define PBUF_POOL_SIZE (16 + QR_CONNS_MAX + QR_LWIP_PBUFS_KEPT)
 #endif

@@ -1,5 +1,6 @@
 #include "callback.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "json.h"
@@ -71,6 +72,7 @@ static struct span last_segment(const char *path, size_t path_len, size_t at_lea
 {
     size_t start = path_len - at_least;
 
+    assert(path_len >= at_least);
     while (start > 0 && path[start - 1] != '/') {
         start--;
     }
