@@ -99,7 +99,7 @@ include port/lwip.mk
 LWIP := $(or $(LWIP_DIR),build/lwip)
 LWIP_READY := $(if $(LWIP_DIR),$(LWIP_DIR)/src/include/lwip/init.h,build/lwip/.sha256)
 JSMN := $(or $(JSMN_DIR),build/jsmn)
-READY := $(LWIP_READY) $(JSMN)/jsmn.h
+READY := $(LWIP_READY) $(JSMN)/jsmn.h build/page/page_data.h
 
 SRC := $(sort $(wildcard src/*.c))
 PORT := $(sort $(wildcard port/*.c))
@@ -132,7 +132,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 # from lwIP: src/limits.h would stand in for the <limits.h> of the C library, which gcc's own
 # <limits.h> looks for by #include_next. Others say "src/limits.h", which cannot be mistaken.
 LWIP_FLAGS := -iquote port -isystem $(LWIP)/src/include
-FLAGS_src := -std=c11 $(WARN) -isystem $(JSMN)
+FLAGS_src := -std=c11 $(WARN) -isystem $(JSMN) -isystem build/page
 FLAGS_firmware := -std=c11 $(WARN) -iquote . $(LWIP_FLAGS)
 FLAGS_port := -std=gnu11 $(WARN) -iquote . $(LWIP_FLAGS)
 FLAGS_boards := -std=gnu11 $(WARN) -iquote . $(BOARD_CFLAGS)
@@ -252,6 +252,10 @@ ifeq ($(JSMN_DIR),)
 build/jsmn/jsmn.h: $(firstword $(wildcard /usr/include/jsmn.h /usr/local/include/jsmn.h))
 	@mkdir -p $(@D) && cp $< $@
 endif
+
+# The page for people, as it stands in flash.
+build/page/page_data.h: src/page.html src/page.py
+	@mkdir -p $(@D) && $(PYTHON) src/page.py $< $@
 
 # ---- targets ----
 

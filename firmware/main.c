@@ -7,6 +7,7 @@
 #include "boards/board.h"
 #include "port/port.h"
 #include "src/server.h"
+#include "gauges.h"
 #include "settings.h"
 #include "version.h"
 
@@ -69,7 +70,7 @@ static void announce(uint32_t addr, uint16_t port)
 
     qr_out_text(out, "open ");
     out_url(out, addr, port);
-    qr_out_text(out, "/status\ntry  curl -d '{\"groupID\":\"G001\",\"userID\":\"user123\"}' ");
+    qr_out_text(out, "/\ntry  curl -d '{\"groupID\":\"G001\",\"userID\":\"user123\"}' ");
     out_url(out, addr, port);
     qr_out_text(out, "/callbackAfterQuitGroupCommand\n");
     qr_board_print(line_end());
@@ -158,6 +159,8 @@ static void wire(void)
                                            .version = QR_VERSION,
                                            .board = qr_board_name,
                                            .boot_id = boot_id};
+    qr_gauges_start(&server);
+    api.metrics.gauge = qr_gauge;
     qr_api_handler(&api, &handler);
 }
 
@@ -178,7 +181,7 @@ static void choose_net(struct qr_net_config *config)
                                      .ntp = asks_time ? settings.ntp : NULL,
                                      .mdns = settings.mdns && !user,
                                      .port = settings.port,
-                                     .page = "/status"};
+                                     .page = "/"};
     if (settings.addr_set) {
         config->dhcp = settings.dhcp;
         config->addr = settings.addr;

@@ -1,6 +1,7 @@
 #include "port.h"
 
 #include "lwip/memp.h"
+#include "lwip/netif.h"
 #include "lwip/stats.h"
 
 /* Those that connections use. */
@@ -19,12 +20,13 @@ bool qr_net_lwip_pool(unsigned i, struct qr_net_pool *pool)
 {
     const struct stats_mem *stats = i < N_POOLS ? lwip_stats.memp[pools[i].pool] : &lwip_stats.mem;
 
-    if (i > N_POOLS) {
+    if (i > N_POOLS || netif_default == NULL) {
         return false;
     }
     *pool = (struct qr_net_pool){.name = i < N_POOLS ? pools[i].name : "heap",
                                  .used = stats->used,
                                  .most = stats->max,
-                                 .size = stats->avail};
+                                 .size = stats->avail,
+                                 .failed = stats->err};
     return true;
 }

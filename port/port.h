@@ -18,7 +18,7 @@ struct qr_net_config {
     const char *ntp;  /* "dhcp": whom DHCP names; an address; a host name; NULL: nobody */
     bool mdns;        /* hostname.local, and a service _http._tcp */
     uint16_t port;    /* of that service, */
-    const char *page; /* and where to look at it: "/status" */
+    const char *page; /* and where to look at it: "/" */
 };
 
 /* lwIP on the board's card, which is open. Call once. Never fails: all memory is static. */

@@ -3,10 +3,31 @@
 #include <assert.h>
 #include <string.h>
 
-static const char json_type[] = "application/json";
+#include "events.h"
+#include "page.h"
+#include "table.h"
 
-_Static_assert(sizeof(struct qr_status) <= QR_WORK_SIZE && QR_CALLBACK_REPLY_MAX <= QR_WORK_SIZE,
-               "the largest content fits into a connection's work memory");
+static const char json_type[] = "application/json";
+static const char html_type[] = "text/html; charset=utf-8";
+
+/* A long poll that waits: for what the cursor finds, until then. */
+struct wait {
+    uint64_t until_ms;
+    struct qr_cursor cursor;
+    struct qr_event event;
+};
+
+/* What stands in a connection's work memory while its reply is made. */
+union work {
+    struct wait wait;
+    struct qr_status status;
+    struct qr_events events;
+    struct qr_table table;
+    struct qr_metrics metrics;
+    struct qr_rates_text rates;
+};
+_Static_assert(sizeof(union work) <= QR_WORK_SIZE && QR_CALLBACK_REPLY_MAX <= QR_WORK_SIZE,
+               "the largest fits into a connection's work memory");
 
 /* Bytes of a line for the log. */
 #define NOTE_MAX 200
@@ -37,13 +58,17 @@ static void note(const struct qr_api *api, const char *what, const struct qr_fau
 
 /* ---- answers ---- */
 
-static void reply_callback(const struct qr_fault *fault, void *work, struct qr_response *response)
+static void reply_callback(struct qr_api *api, const struct qr_fault *fault, void *work,
+                           struct qr_response *response)
 {
     struct qr_out out;
 
     qr_out_init(&out, work, QR_WORK_SIZE);
     qr_callback_reply(&out, fault);
     assert(!out.full);
+    if (fault != NULL) {
+        api->stats->refusals[qr_err_index(fault->err)]++;
+    }
     response->status = fault == NULL ? 200 : qr_err_status(fault->err);
     response->content_type = json_type;
     response->content_len = out.len;
@@ -70,7 +95,7 @@ static void refuse_bad(struct qr_api *api, const struct qr_fault *fault, void *w
     api->stats->badRequests++;
     count_limit(api->stats, fault->err);
     note(api, "refused", fault, 0);
-    reply_callback(fault, work, response);
+    reply_callback(api, fault, work, response);
 }
 
 static void refuse_path(struct qr_api *api, enum qr_err err, const struct qr_request *request,
@@ -95,13 +120,14 @@ static void store(struct qr_api *api, const struct qr_request *request, const st
         api->stats->refused++;
         count_limit(api->stats, fault.err);
         note(api, "callback refused", &fault, 0);
-        reply_callback(&fault, work, response);
+        reply_callback(api, &fault, work, response);
         return;
     }
     api->stats->operationIDsCut += request->operation_id_cut;
     note(api, "callback stored", NULL, qr_ring_put(api->ring, &quit.quit, now));
     api->stats->stored++;
-    reply_callback(NULL, work, response);
+    qr_rates_count(&api->rates, now);
+    reply_callback(api, NULL, work, response);
 }
 
 static void serve_callback(struct qr_api *api, int command, const struct qr_request *request,
@@ -122,35 +148,256 @@ static void serve_callback(struct qr_api *api, int command, const struct qr_requ
         api->ignored_counts[command]++;
     }
     note(api, "callback of another command ignored", NULL, 0);
-    reply_callback(NULL, work, response);
+    reply_callback(api, NULL, work, response);
 }
 
 /* ---- a poll ---- */
 
-static size_t produce_status(void *ctx, void *work, char *out, size_t cap, bool *done)
+/* Reads the request's query. Returns whether it was good; else the reply says what is wrong. */
+static bool read_query(struct qr_api *api, struct qr_query *query, unsigned allowed,
+                       const struct qr_request *request, void *work, struct qr_response *response)
+{
+    struct qr_fault fault;
+
+    if (qr_query_read(query, allowed, request->query, request->query_len, &fault) < 0) {
+        refuse_bad(api, &fault, work, response);
+        return false;
+    }
+    return true;
+}
+
+/* Once for each request, however often it is asked. */
+static void count_poll(struct qr_api *api, const struct qr_response *response, const char *what)
+{
+    if (!response->again) {
+        api->stats->polls++;
+        note(api, what, NULL, 0);
+    }
+}
+
+/* RFC 9110 section 13.1.2: whether the client has what there is. Among many tags, ours is found by
+ * its quotes. */
+static bool is_unchanged(const struct qr_api *api, const struct qr_request *request)
+{
+    char tag[QR_REPLY_ETAG_MAX];
+    struct qr_out out;
+    struct qr_span value = request->if_none_match;
+
+    qr_out_init(&out, tag, sizeof tag);
+    qr_out_etag(&out, api->status.boot_id, api->ring->last_seq);
+    if (qr_span_is(value, "*")) {
+        return true;
+    }
+    /* Without the W/ that tells it is weak: here that makes no difference (section 8.8.3.2). */
+    return qr_span_holds(value, (struct qr_span){tag + 2, out.len - 2});
+}
+
+/* Whether there is nothing to tell yet. Where others wait already, or who asked for reset has lost
+ * its place, the reply comes at once. */
+static bool must_wait(struct qr_api *api, const struct qr_query *query, const struct qr_now *now,
+                      struct wait *wait, struct qr_response *response)
+{
+    const struct qr_ring *ring = api->ring;
+    bool since = (query->given & QR_PARAM_SINCE) != 0;
+
+    if (query->wait_s == 0) {
+        return false;
+    }
+    if (!response->may_wait) {
+        api->stats->waitsRefused += !response->again;
+        return false;
+    }
+    if (!response->again) {
+        wait->until_ms = now->uptime_ms + 1000u * (uint64_t)query->wait_s;
+        qr_cursor_follow(&wait->cursor, ring, query, since ? query->since : ring->last_seq);
+    }
+    if (wait->cursor.reset || now->uptime_ms >= wait->until_ms) {
+        return false;
+    }
+    enum qr_cursor_found found = qr_cursor_next(&wait->cursor, ring, &wait->event);
+    response->again_ms = found == QR_CURSOR_AGAIN ? 0 : wait->until_ms;
+    return found != QR_CURSOR_EVENT && wait->cursor.missed == 0;
+}
+
+static size_t produce_status(void *ctx, void *work, const struct qr_now *now, char *out, size_t cap,
+                             struct qr_progress *progress)
 {
     const struct qr_api *api = ctx;
 
-    return qr_status_produce(work, &api->status, out, cap, done);
+    (void)now;
+    return qr_status_produce(work, &api->status, out, cap, progress);
 }
 
 static void serve_status(struct qr_api *api, const struct qr_request *request,
                          const struct qr_now *now, void *work, struct qr_response *response)
 {
-    struct qr_status_query query;
-    struct qr_fault fault;
+    struct qr_query query;
 
-    if (qr_status_read_query(&query, request->query, request->query_len, &fault) < 0) {
-        refuse_bad(api, &fault, work, response);
+    if (!read_query(api, &query, QR_STATUS_PARAMS, request, work, response)) {
         return;
     }
-    api->stats->polls++;
-    note(api, "poll", NULL, 0);
+    count_poll(api, response, "poll");
+    response->waits = must_wait(api, &query, now, work, response);
+    if (response->waits) {
+        return;
+    }
+    response->etag = api->status.boot_id;
+    response->etag_seq = api->ring->last_seq;
+    response->no_cache = true;
+    if (is_unchanged(api, request)) {
+        response->status = 304;
+        return;
+    }
     qr_status_begin(work, &api->status, &query, now);
     response->status = 200;
     response->content_type = json_type;
-    response->no_cache = true;
     response->produce = produce_status;
+}
+
+/* ---- an event stream ---- */
+
+static size_t produce_events(void *ctx, void *work, const struct qr_now *now, char *out, size_t cap,
+                             struct qr_progress *progress)
+{
+    const struct qr_api *api = ctx;
+
+    return qr_events_produce(work, api->ring, api->status.boot_id, now, out, cap, progress);
+}
+
+/* Where a browser was when its connection was lost counts more than where its page began. */
+static bool read_last_event_id(struct qr_api *api, struct qr_query *query,
+                               const struct qr_request *request, void *work,
+                               struct qr_response *response)
+{
+    static const char name[] = "Last-Event-ID";
+    struct qr_fault fault;
+
+    if (request->last_event_id.len == 0) {
+        return true;
+    }
+    query->given |= QR_PARAM_SINCE;
+    if (!qr_query_number(request->last_event_id, &query->since)) {
+        (void)qr_fault_at(&fault, QR_ERR_PARAM_VALUE, name, QR_NO_OFFSET);
+        refuse_bad(api, &fault, work, response);
+        return false;
+    }
+    return true;
+}
+
+static void serve_events(struct qr_api *api, const struct qr_request *request,
+                         const struct qr_now *now, void *work, struct qr_response *response)
+{
+    struct qr_query query;
+    struct qr_fault fault;
+
+    if (!read_query(api, &query, QR_EVENTS_PARAMS, request, work, response) ||
+        !read_last_event_id(api, &query, request, work, response)) {
+        return;
+    }
+    if (!response->may_wait) {
+        api->stats->waitsRefused++;
+        (void)qr_fault_limit(&fault, QR_ERR_WAITERS, "connections", QR_WAITERS_MAX);
+        refuse_bad(api, &fault, work, response);
+        return;
+    }
+    count_poll(api, response, "event stream");
+    qr_events_begin(work, api->ring, &query, now);
+    response->status = 200;
+    response->content_type = "text/event-stream";
+    response->no_cache = true;
+    response->produce = produce_events;
+    response->stream = true;
+}
+
+/* ---- other documents ---- */
+
+static size_t produce_metrics(void *ctx, void *work, const struct qr_now *now, char *out,
+                              size_t cap, struct qr_progress *progress)
+{
+    const struct qr_api *api = ctx;
+
+    (void)now;
+    return qr_metrics_produce(work, &api->metrics, out, cap, progress);
+}
+
+static void serve_metrics(struct qr_api *api, const struct qr_request *request,
+                          const struct qr_now *now, void *work, struct qr_response *response)
+{
+    struct qr_metrics *metrics = work;
+
+    (void)request;
+    note(api, "scrape", NULL, 0);
+    *metrics = (struct qr_metrics){.now = *now};
+    response->status = 200;
+    response->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    response->no_cache = true;
+    response->produce = produce_metrics;
+}
+
+static size_t produce_rates(void *ctx, void *work, const struct qr_now *now, char *out, size_t cap,
+                            struct qr_progress *progress)
+{
+    struct qr_api *api = ctx;
+
+    (void)now;
+    return qr_rates_produce(work, &api->rates, api->status.boot_id, out, cap, progress);
+}
+
+static void serve_rates(struct qr_api *api, const struct qr_request *request,
+                        const struct qr_now *now, void *work, struct qr_response *response)
+{
+    struct qr_rates_text *rates = work;
+
+    (void)request;
+    note(api, "rates", NULL, 0);
+    *rates = (struct qr_rates_text){.now = *now};
+    response->status = 200;
+    response->content_type = json_type;
+    response->no_cache = true;
+    response->produce = produce_rates;
+}
+
+static size_t produce_table(void *ctx, void *work, const struct qr_now *now, char *out, size_t cap,
+                            struct qr_progress *progress)
+{
+    const struct qr_api *api = ctx;
+
+    (void)now;
+    return qr_table_produce(work, &api->status, out, cap, progress);
+}
+
+static void serve_table(struct qr_api *api, const struct qr_request *request,
+                        const struct qr_now *now, void *work, struct qr_response *response)
+{
+    struct qr_query query;
+
+    if (!read_query(api, &query, QR_TABLE_PARAMS, request, work, response)) {
+        return;
+    }
+    note(api, "table", NULL, 0);
+    qr_table_begin(work, &api->status, &query, now);
+    response->status = 200;
+    response->content_type = html_type;
+    response->fields = qr_page_plain_fields;
+    response->no_cache = true;
+    response->produce = produce_table;
+}
+
+/* Who takes no compressed page gets the table. */
+static void serve_page(struct qr_api *api, const struct qr_request *request,
+                       const struct qr_now *now, void *work, struct qr_response *response)
+{
+    if (!request->takes_gzip) {
+        serve_table(api, request, now, work, response);
+        return;
+    }
+    note(api, "page", NULL, 0);
+    response->status = 200;
+    response->content_type = html_type;
+    response->fields = qr_page.fields;
+    response->no_cache = true;
+    response->content = qr_page.gzip;
+    response->content_len = qr_page.gzip_len;
 }
 
 static void serve_health(struct qr_api *api, const struct qr_request *request,
@@ -175,8 +422,9 @@ static const struct route {
     void (*serve)(struct qr_api *api, const struct qr_request *request, const struct qr_now *now,
                   void *work, struct qr_response *response);
 } routes[] = {
-    {"/status", serve_status},
-    {"/healthz", serve_health},
+    {"/", serve_page},           {"/events", serve_events}, {"/healthz", serve_health},
+    {"/metrics", serve_metrics}, {"/rates", serve_rates},   {"/status", serve_status},
+    {"/table", serve_table},
 };
 
 static const struct route *find_route(const struct qr_request *request)
@@ -223,5 +471,7 @@ void qr_api_handler(struct qr_api *api, struct qr_handler *handler)
     api->status.ignored_names = qr_callback_names;
     api->status.ignored_counts = api->ignored_counts;
     api->status.ignored_n = QR_CALLBACK_NAMES;
-    *handler = (struct qr_handler){.ctx = api, .handle = handle, .refuse = refuse};
+    api->metrics.status = &api->status;
+    *handler = (struct qr_handler){
+        .ctx = api, .handle = handle, .refuse = refuse, .news = &api->ring->last_seq};
 }

@@ -6,7 +6,9 @@
 #define QR_API_H
 
 #include "callback.h"
-#include "conn.h"
+#include "handler.h"
+#include "metrics.h"
+#include "rates.h"
 #include "ring.h"
 #include "stats.h"
 #include "status.h"
@@ -15,6 +17,8 @@ struct qr_api {
     struct qr_ring *ring;
     struct qr_stats *stats;
     struct qr_status_source status;
+    struct qr_metrics_source metrics; /* its status is filled in */
+    struct qr_rates rates;
 
     uint32_t ignored_counts[QR_CALLBACK_NAMES];
 

@@ -29,19 +29,57 @@ bool qr_conn_idle(const struct qr_conn *conn)
     return conn->state == QR_CONN_READING && conn->http.phase == QR_HTTP_IDLE;
 }
 
+static bool is_stream(const struct qr_conn *conn)
+{
+    return conn->state == QR_CONN_REPLYING && conn->response.stream && !conn->reply_done;
+}
+
+bool qr_conn_waits(const struct qr_conn *conn)
+{
+    return conn->state == QR_CONN_WAITING || is_stream(conn);
+}
+
+/* A deadline of 0 would be none. */
+static uint64_t not_before(uint64_t at_ms, const struct qr_now *now)
+{
+    uint64_t now_ms = now->uptime_ms != 0 ? now->uptime_ms : 1;
+
+    return at_ms > now_ms ? at_ms : now_ms;
+}
+
 /* ---- the reply ---- */
+
+/* Copies what fits. Returns how much that is. */
+static size_t put_bytes(struct qr_conn *conn, const char *bytes, size_t len)
+{
+    size_t room = sizeof conn->tx - conn->tx_len;
+
+    if (len > room) {
+        len = room;
+    }
+    memcpy(conn->tx + conn->tx_len, bytes, len);
+    conn->tx_len += len;
+    return len;
+}
+
+/* Returns whether the head is complete. */
+static bool put_fields(struct qr_conn *conn)
+{
+    if (conn->response.fields != NULL) {
+        conn->response.fields +=
+            put_bytes(conn, conn->response.fields, strlen(conn->response.fields));
+    }
+    return conn->response.fields == NULL || *conn->response.fields == '\0';
+}
 
 static void put_fixed_piece(struct qr_conn *conn)
 {
-    size_t len = conn->response.content_len - conn->content_off;
+    const struct qr_response *response = &conn->response;
+    const char *content = response->content != NULL ? response->content : conn->work.bytes;
 
-    if (len > sizeof conn->tx - conn->tx_len) {
-        len = sizeof conn->tx - conn->tx_len;
-    }
-    memcpy(conn->tx + conn->tx_len, conn->work.bytes + conn->content_off, len);
-    conn->tx_len += len;
-    conn->content_off += len;
-    conn->reply_done = conn->content_off == conn->response.content_len;
+    conn->content_off +=
+        put_bytes(conn, content + conn->content_off, response->content_len - conn->content_off);
+    conn->reply_done = conn->content_off == response->content_len;
 }
 
 /* RFC 9112 section 7.1; leading zeros are allowed in a chunk-size. */
@@ -57,44 +95,77 @@ static void put_chunk_head(char *at, size_t len)
     at[5] = '\n';
 }
 
-static void put_produced_piece(struct qr_conn *conn)
+/* With nothing to say, not even a chunk is written: one of no bytes would be the last. */
+static void frame_piece(struct qr_conn *conn, size_t len)
 {
-    bool chunked = conn->framing == QR_FRAMING_CHUNKED;
     char *at = conn->tx + conn->tx_len;
-    size_t room = sizeof conn->tx - conn->tx_len - (chunked ? CHUNK_FRAME : 0);
-    char *data = chunked ? at + CHUNK_HEAD : at;
-    size_t len =
-        conn->response.produce(conn->handler->ctx, conn->work.bytes, data, room, &conn->reply_done);
     struct qr_out out;
 
-    assert(len <= room && (len != 0 || conn->reply_done));
-    qr_out_init(&out, conn->tx, sizeof conn->tx);
-    out.len = conn->tx_len + len;
-    if (chunked) {
-        out.len = conn->tx_len;
-        if (len != 0) { /* a chunk of no bytes would be the last one */
-            put_chunk_head(at, len);
-            out.len += CHUNK_HEAD + len;
-            qr_out_text(&out, "\r\n");
-        }
-        qr_out_text(&out, conn->reply_done ? "0\r\n\r\n" : "");
+    if (conn->framing != QR_FRAMING_CHUNKED) {
+        conn->tx_len += len;
+        return;
     }
+    qr_out_init(&out, conn->tx, sizeof conn->tx);
+    out.len = conn->tx_len;
+    if (len != 0) {
+        put_chunk_head(at, len);
+        out.len += CHUNK_HEAD + len;
+        qr_out_text(&out, "\r\n");
+    }
+    qr_out_text(&out, conn->reply_done ? "0\r\n\r\n" : "");
     conn->tx_len = out.len;
 }
 
-static void put_piece(struct qr_conn *conn)
+static void put_produced_piece(struct qr_conn *conn, const struct qr_now *now)
 {
-    size_t room = sizeof conn->tx - conn->tx_len;
+    bool chunked = conn->framing == QR_FRAMING_CHUNKED;
+    char *data = conn->tx + conn->tx_len + (chunked ? CHUNK_HEAD : 0);
+    size_t room = sizeof conn->tx - conn->tx_len - (chunked ? CHUNK_FRAME : 0);
+    struct qr_progress progress = {.done = conn->response.stream && !conn->may_wait};
+    size_t len = 0;
 
-    if (conn->response.produce == NULL) {
+    if (!progress.done) {
+        len = conn->response.produce(conn->handler->ctx, conn->work.bytes, now, data, room,
+                                     &progress);
+    }
+    assert(len <= room);
+    conn->reply_done = progress.done;
+    conn->again_ms = progress.again_ms;
+    frame_piece(conn, len);
+}
+
+static void put_piece(struct qr_conn *conn, const struct qr_now *now)
+{
+    if (!put_fields(conn)) {
+        return;
+    }
+    if (conn->http.request.method == QR_METHOD_HEAD) { /* RFC 9110 section 9.3.2 */
+        conn->reply_done = true;
+    } else if (conn->response.produce == NULL) {
         put_fixed_piece(conn);
-    } else if (room >= QR_PIECE_MIN + CHUNK_FRAME) {
-        put_produced_piece(conn);
+    } else if (sizeof conn->tx - conn->tx_len >= QR_PIECE_MIN + CHUNK_FRAME) {
+        put_produced_piece(conn, now);
+    }
+}
+
+/* A reply's piece, if there is one, and until when it has to go out; else when to ask again. */
+static void go_on(struct qr_conn *conn, const struct qr_now *now)
+{
+    put_piece(conn, now);
+    if (conn->response.stream) {
+        conn->reply_by_ms = now->uptime_ms + QR_REPLY_TIMEOUT_MS;
+    }
+    conn->deadline_ms = conn->reply_by_ms;
+    if (conn->tx_len == 0 && (conn->response.stream || conn->again_ms < conn->reply_by_ms)) {
+        conn->deadline_ms = not_before(conn->again_ms, now);
     }
 }
 
 static enum qr_framing choose_framing(const struct qr_conn *conn, unsigned minor_version)
 {
+    if (conn->response.status == 304) { /* RFC 9110 section 15.4.5 */
+        return QR_FRAMING_NONE;
+    }
     if (conn->response.produce == NULL) {
         return QR_FRAMING_LENGTH;
     }
@@ -117,6 +188,9 @@ static void begin_reply(struct qr_conn *conn, const struct qr_now *now, bool kee
                             .status = conn->response.status,
                             .content_type = conn->response.content_type,
                             .allow = conn->response.allow,
+                            .etag = conn->response.etag,
+                            .etag_seq = conn->response.etag_seq,
+                            .open = conn->response.fields != NULL,
                             .no_cache = conn->response.no_cache,
                             .framing = conn->framing,
                             .content_length = conn->response.content_len,
@@ -127,23 +201,32 @@ static void begin_reply(struct qr_conn *conn, const struct qr_now *now, bool kee
     assert(!out.full);
     conn->tx_len = out.len;
     conn->content_off = 0;
-    conn->reply_done = request->method == QR_METHOD_HEAD; /* RFC 9110 section 9.3.2 */
+    conn->reply_done = false;
     conn->state = QR_CONN_REPLYING;
     conn->since_ms = now->uptime_ms;
-    conn->deadline_ms = now->uptime_ms + QR_REPLY_TIMEOUT_MS;
-    if (!conn->reply_done) {
-        put_piece(conn);
+    conn->reply_by_ms = now->uptime_ms + QR_REPLY_TIMEOUT_MS;
+    go_on(conn, now);
+}
+
+static void ask(struct qr_conn *conn, const struct qr_now *now, bool again)
+{
+    conn->response = (struct qr_response){.may_wait = conn->may_wait, .again = again};
+    conn->handler->handle(conn->handler->ctx, &conn->http.request, now, conn->work.bytes,
+                          &conn->response);
+    conn->use = conn->response.callback ? QR_CONN_CALLER : QR_CONN_POLLER;
+    if (conn->response.waits) {
+        conn->state = QR_CONN_WAITING;
+        conn->deadline_ms = not_before(conn->response.again_ms, now);
+    } else {
+        begin_reply(conn, now, conn->http.request.keep_alive);
     }
 }
 
 static void answer(struct qr_conn *conn, const struct qr_now *now)
 {
     conn->stats->requests++;
-    conn->response = (struct qr_response){0};
-    conn->handler->handle(conn->handler->ctx, &conn->http.request, now, conn->work.bytes,
-                          &conn->response);
-    conn->use = conn->response.callback ? QR_CONN_CALLER : QR_CONN_POLLER;
-    begin_reply(conn, now, conn->http.request.keep_alive);
+    conn->since_ms = now->uptime_ms;
+    ask(conn, now, false);
 }
 
 /* Where the request ends is not known, so what follows it is dropped. */
@@ -217,10 +300,11 @@ static void parse(struct qr_conn *conn, const struct qr_now *now)
 }
 
 /* While a reply is under way nothing is read: whoever sends requests without taking the replies
- * fills its own side's buffers, not ours. */
+ * fills its own side's buffers, not ours. While one waits, it is how we learn that the client has
+ * gone. */
 size_t qr_conn_rx_room(struct qr_conn *conn, char **room)
 {
-    if (conn->state == QR_CONN_REPLYING || conn->eof || conn->dead) {
+    if ((conn->state == QR_CONN_REPLYING && !is_stream(conn)) || conn->eof || conn->dead) {
         return 0;
     }
     *room = conn->rx + conn->rx_len;
@@ -229,17 +313,21 @@ size_t qr_conn_rx_room(struct qr_conn *conn, char **room)
 
 void qr_conn_received(struct qr_conn *conn, size_t len, const struct qr_now *now)
 {
-    if (conn->state == QR_CONN_CLOSING) {
+    if (conn->state == QR_CONN_CLOSING || is_stream(conn)) {
         return;
     }
     conn->rx_len += len;
     parse(conn, now);
 }
 
-void qr_conn_received_fin(struct qr_conn *conn)
+void qr_conn_received_fin(struct qr_conn *conn, const struct qr_now *now)
 {
     conn->eof = true;
-    conn->dead = conn->state != QR_CONN_REPLYING;
+    if (conn->state == QR_CONN_WAITING) { /* it may still read, but hardly for long */
+        qr_conn_stop_waiting(conn, now);
+    } else {
+        conn->dead = conn->state != QR_CONN_REPLYING || is_stream(conn);
+    }
 }
 
 /* ---- sending ---- */
@@ -268,6 +356,14 @@ static void begin_closing(struct qr_conn *conn, const struct qr_now *now)
     conn->finish = conn->finished = conn->framing == QR_FRAMING_CLOSE;
 }
 
+/* Callers wait for their reply; others may wait for events, or read slowly. */
+static void count_latency(struct qr_conn *conn, const struct qr_now *now)
+{
+    if (conn->response.callback) {
+        qr_stats_latency(conn->stats, now->uptime_ms - conn->since_ms);
+    }
+}
+
 size_t qr_conn_tx_pending(const struct qr_conn *conn, const char **bytes)
 {
     *bytes = conn->tx + conn->tx_off;
@@ -285,12 +381,32 @@ void qr_conn_sent(struct qr_conn *conn, size_t len, const struct qr_now *now)
         return;
     }
     if (!conn->reply_done) {
-        put_piece(conn);
-    } else if (conn->close_after) {
+        go_on(conn, now);
+        return;
+    }
+    count_latency(conn, now);
+    if (conn->close_after) {
         begin_closing(conn, now);
     } else {
         next_request(conn, now);
     }
+}
+
+/* ---- waiting ---- */
+
+void qr_conn_news(struct qr_conn *conn, const struct qr_now *now)
+{
+    if (conn->state == QR_CONN_WAITING) {
+        ask(conn, now, true);
+    } else if (is_stream(conn) && conn->tx_len == 0) {
+        go_on(conn, now);
+    }
+}
+
+void qr_conn_stop_waiting(struct qr_conn *conn, const struct qr_now *now)
+{
+    conn->may_wait = false;
+    qr_conn_news(conn, now);
 }
 
 /* ---- deadlines ---- */
@@ -305,6 +421,17 @@ static void request_late(struct qr_conn *conn, const struct qr_now *now)
                          head ? "head" : "content",
                          head ? QR_HEAD_TIMEOUT_MS : QR_CONTENT_TIMEOUT_MS);
     refuse(conn, &fault, now);
+}
+
+/* Or it is time for the next piece. */
+static void reply_late(struct qr_conn *conn, const struct qr_now *now)
+{
+    if (conn->tx_len == 0 && (conn->response.stream || now->uptime_ms < conn->reply_by_ms)) {
+        go_on(conn, now);
+        return;
+    }
+    conn->stats->timeouts++;
+    conn->dead = conn->cut_off = true;
 }
 
 static void closing_late(struct qr_conn *conn, const struct qr_now *now)
@@ -324,9 +451,10 @@ void qr_conn_tick(struct qr_conn *conn, const struct qr_now *now)
     }
     if (conn->state == QR_CONN_CLOSING) {
         closing_late(conn, now);
+    } else if (conn->state == QR_CONN_WAITING) {
+        ask(conn, now, true);
     } else if (conn->state == QR_CONN_REPLYING) {
-        conn->stats->timeouts++;
-        conn->dead = conn->cut_off = true;
+        reply_late(conn, now);
     } else if (qr_conn_idle(conn)) {
         conn->stats->connectionsIdleClosed++;
         conn->dead = true;

@@ -1,14 +1,15 @@
 /*
  * One connection: bytes in, requests to the handler, bytes out, deadlines. It knows no sockets and
- * no routes: src/server moves the bytes, and the handler (src/api, handed in by main) answers.
+ * no routes: src/server moves the bytes, and the handler (handler.h) answers.
  *
  *            received                 reply made                 all sent
  *   READING ----------> (a request) ------------> REPLYING -----------------> READING
- *                                                    |  to be closed
- *                                                    v
- *                                     CLOSING: reads and drops, for the client's FIN; then ours
+ *                          |  ^                      |  to be closed
+ *         no answer yet    v  |  an event, or late   v
+ *                         WAITING     CLOSING: reads and drops, for the client's FIN; then ours
  *
- * One request at a time: bytes of the next one (pipelining) wait in rx until the reply is out.
+ * One request at a time: bytes of the next one (pipelining) wait in rx until the reply is out. A
+ * reply may be a stream, which waits for events between its pieces.
  */
 #ifndef QR_CONN_H
 #define QR_CONN_H
@@ -18,46 +19,13 @@
 #include <stdint.h>
 
 #include "clock.h"
+#include "handler.h"
 #include "http.h"
 #include "limits.h"
 #include "reply.h"
 #include "stats.h"
 
-/* Bytes of a connection's work memory: a request's content, then what makes the reply. */
-#define QR_WORK_SIZE QR_CONTENT_MAX
-
-/* A reply, as the handler describes it. */
-struct qr_response {
-    unsigned status;
-    const char *content_type; /* static */
-    const char *allow;        /* static; NULL: none */
-    bool no_cache;
-    bool
-        callback; /* this request was a callback: the connection is not to be closed for idleness */
-
-    /* Either the content is the first content_len bytes of work … */
-    size_t content_len;
-
-    /* … or it is made piece by piece (then content_len does not count): writes at most cap bytes to
-     * out, at least one unless it is done. Sets *done with the last piece. cap is at least
-     * QR_PIECE_MIN. work is as the handler, and the calls before, left it. */
-    size_t (*produce)(void *ctx, void *work, char *out, size_t cap, bool *done);
-};
-#define QR_PIECE_MIN 512
-
-/* Who answers. Both fill in *response (zeroed before) and must not keep any pointer. work has
- * QR_WORK_SIZE bytes, aligned for any type; the request's content stands in it, and is gone once
- * the handler writes there. now is valid during the call. */
-struct qr_handler {
-    void *ctx;
-    void (*handle)(void *ctx, const struct qr_request *request, const struct qr_now *now,
-                   void *work, struct qr_response *response);
-    /* The bytes were no request, or came too late. */
-    void (*refuse)(void *ctx, const struct qr_fault *fault, void *work,
-                   struct qr_response *response);
-};
-
-enum qr_conn_state { QR_CONN_READING, QR_CONN_REPLYING, QR_CONN_CLOSING };
+enum qr_conn_state { QR_CONN_READING, QR_CONN_WAITING, QR_CONN_REPLYING, QR_CONN_CLOSING };
 
 /* How a connection is used: who goes first when slots run short. */
 enum qr_conn_use { QR_CONN_FRESH, QR_CONN_POLLER, QR_CONN_CALLER };
@@ -68,6 +36,7 @@ struct qr_conn {
     enum qr_conn_state state;
     enum qr_conn_use use; /* FRESH: no request yet; CALLER: the last one was a callback */
     bool announce_close;  /* the server's wish: the next reply says Connection: close */
+    bool may_wait;        /* the server's word: an answer may wait, or go on doing so */
     bool finish;          /* send a FIN, once; the server takes the wish back */
     bool dead;            /* nothing more to do: close the socket … */
     bool cut_off;         /* … with a reset, since what was sent is not worth waiting for */
@@ -75,10 +44,12 @@ struct qr_conn {
     uint64_t deadline_ms; /* uptime at which qr_conn_tick() acts; 0: none */
 
     /* below: src/conn.c's own */
-    bool eof;         /* the peer has sent its FIN */
-    bool finished;    /* ours was asked for */
-    bool close_after; /* the reply under way says Connection: close */
-    bool reply_done;  /* all of the reply is in tx or sent */
+    bool eof;             /* the peer has sent its FIN */
+    bool finished;        /* ours was asked for */
+    bool close_after;     /* the reply under way says Connection: close */
+    bool reply_done;      /* all of the reply is in tx or sent */
+    uint64_t reply_by_ms; /* uptime at which all of the reply, or a stream's piece, must be sent */
+    uint64_t again_ms;    /* uptime at which to ask for the next piece, when tx is empty */
     enum qr_framing framing;
     struct qr_response response;
     size_t content_off;    /* bytes of the reply's content that went to tx */
@@ -104,7 +75,7 @@ size_t qr_conn_rx_room(struct qr_conn *conn, char **room);
 void qr_conn_received(struct qr_conn *conn, size_t len, const struct qr_now *now);
 
 /* The peer has sent its FIN: no more will be received. */
-void qr_conn_received_fin(struct qr_conn *conn);
+void qr_conn_received_fin(struct qr_conn *conn, const struct qr_now *now);
 
 /* Bytes to send; 0 when there are none. Valid until the next call. */
 size_t qr_conn_tx_pending(const struct qr_conn *conn, const char **bytes);
@@ -114,6 +85,15 @@ void qr_conn_sent(struct qr_conn *conn, size_t len, const struct qr_now *now);
 
 /* Looks at the deadline. */
 void qr_conn_tick(struct qr_conn *conn, const struct qr_now *now);
+
+/* Whether its reply waits for events: none has begun, or it is a stream. */
+bool qr_conn_waits(const struct qr_conn *conn);
+
+/* An event was stored. */
+void qr_conn_news(struct qr_conn *conn, const struct qr_now *now);
+
+/* What waits is to end: the reply is made now, the stream closed. */
+void qr_conn_stop_waiting(struct qr_conn *conn, const struct qr_now *now);
 
 /* Whether it waits for a request of which nothing has come yet. */
 bool qr_conn_idle(const struct qr_conn *conn);

@@ -67,18 +67,33 @@ static const struct row {
     {QR_ERR_PARAM_UNKNOWN, 400, "unknown parameter"},
     {QR_ERR_PARAM_REPEATED, 400, "repeated parameter"},
     {QR_ERR_PARAM_VALUE, 400, "malformed parameter value"},
+    {QR_ERR_WAITERS, 503, "too many are waiting for events"},
 };
+#define N_ROWS (sizeof rows / sizeof *rows)
+
+_Static_assert(N_ROWS == QR_ERRS, "as many as there are");
+
+size_t qr_err_index(enum qr_err err)
+{
+    size_t i = 0;
+
+    while (i < N_ROWS && rows[i].err != err) {
+        i++;
+    }
+    return i;
+}
+
+enum qr_err qr_err_at(size_t i)
+{
+    return i < N_ROWS ? rows[i].err : QR_OK;
+}
 
 static const struct row *find(enum qr_err err)
 {
     static const struct row internal = {QR_OK, 500, "internal error"};
+    size_t i = qr_err_index(err);
 
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (rows[i].err == err) {
-            return &rows[i];
-        }
-    }
-    return &internal;
+    return i < N_ROWS ? &rows[i] : &internal;
 }
 
 unsigned qr_err_status(enum qr_err err)

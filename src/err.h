@@ -67,6 +67,7 @@ enum qr_err {
     QR_ERR_PARAM_UNKNOWN = -5402,
     QR_ERR_PARAM_REPEATED = -5403,
     QR_ERR_PARAM_VALUE = -5404,
+    QR_ERR_WAITERS = -5405, /* over QR_WAITERS_MAX */
 
     QR_ERR_NO_SPACE = -5900, /* a caller's buffer is too small: never seen outside */
 };
@@ -93,6 +94,12 @@ int qr_fault_limit(struct qr_fault *fault, enum qr_err err, const char *part, ui
 
 /* The HTTP status code (RFC 9110 section 15) that a reply to this error carries. */
 unsigned qr_err_status(enum qr_err err);
+
+/* The i-th of the errors, counted from 0, in the order of their numbers; QR_OK: there are no more.
+ * qr_err_index() is the other way: QR_ERRS for what is none of them. */
+#define QR_ERRS 43
+enum qr_err qr_err_at(size_t i);
+size_t qr_err_index(enum qr_err err);
 
 /* A short sentence of ASCII for people: what is wrong. Static storage. */
 const char *qr_err_text(enum qr_err err);

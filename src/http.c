@@ -296,39 +296,68 @@ static int take_version(struct qr_http *http, const char *bytes, size_t at, size
 
 /* ---- fields that we know: each has a function for a piece of its value, or shares it ---- */
 
-enum field { UNKNOWN, HOST, LENGTH, TRANSFER, CODING, CONNECTION, EXPECT, OPERATION_ID };
+enum field {
+    UNKNOWN,
+    HOST,
+    LENGTH,
+    TRANSFER,
+    CODING,
+    CONNECTION,
+    EXPECT,
+    OPERATION_ID, /* from here on the value is kept … */
+    IF_NONE_MATCH,
+    LAST_EVENT_ID, /* … to here */
+    ACCEPT_ENCODING
+};
 
 static const struct {
     const char *name;
+    size_t len;
     enum qr_err err; /* malformed, or there twice (RFC 9112 sections 3.2, 6.3); OK: may be */
 } fields[] = {
-    [HOST] = {"host", QR_ERR_HOST},
-    [LENGTH] = {"content-length", QR_ERR_CONTENT_LENGTH},
-    [TRANSFER] = {"transfer-encoding", QR_OK},
-    [CODING] = {"content-encoding", QR_OK},
-    [CONNECTION] = {"connection", QR_OK},
-    [EXPECT] = {"expect", QR_OK},
-    [OPERATION_ID] = {"operationid", QR_OK},
+#define FIELD(name, err) {name, sizeof name - 1, err}
+    [HOST] = FIELD("host", QR_ERR_HOST),
+    [LENGTH] = FIELD("content-length", QR_ERR_CONTENT_LENGTH),
+    [TRANSFER] = FIELD("transfer-encoding", QR_OK),
+    [CODING] = FIELD("content-encoding", QR_OK),
+    [CONNECTION] = FIELD("connection", QR_OK),
+    [EXPECT] = FIELD("expect", QR_OK),
+    [OPERATION_ID] = FIELD("operationid", QR_OK),
+    [IF_NONE_MATCH] = FIELD("if-none-match", QR_OK),
+    [LAST_EVENT_ID] = FIELD("last-event-id", QR_OK),
+    [ACCEPT_ENCODING] = FIELD("accept-encoding", QR_OK),
+#undef FIELD
 };
 
-/* No two names are of one length, so that is where to look. None has fewer than four bytes. */
-static const uint8_t field_by_length[] = {
-    [sizeof "host" - 1] = HOST,
-    [sizeof "content-length" - 1] = LENGTH,
-    [sizeof "transfer-encoding" - 1] = TRANSFER,
-    [sizeof "content-encoding" - 1] = CODING,
-    [sizeof "connection" - 1] = CONNECTION,
-    [sizeof "expect" - 1] = EXPECT,
-    [sizeof "operationid" - 1] = OPERATION_ID,
+/* No two names have the same sum of their length and their first letter's place in the alphabet,
+ * modulo 32: that is where to look. None has fewer than four bytes. */
+#define PLACE(len, letter) (((len) + ((unsigned char)(letter)&31u)) & 31u)
+static const uint8_t field_by_place[32] = {
+    [PLACE(sizeof "host" - 1, 'h')] = HOST,
+    [PLACE(sizeof "content-length" - 1, 'c')] = LENGTH,
+    [PLACE(sizeof "transfer-encoding" - 1, 't')] = TRANSFER,
+    [PLACE(sizeof "content-encoding" - 1, 'c')] = CODING,
+    [PLACE(sizeof "connection" - 1, 'c')] = CONNECTION,
+    [PLACE(sizeof "expect" - 1, 'e')] = EXPECT,
+    [PLACE(sizeof "operationid" - 1, 'o')] = OPERATION_ID,
+    [PLACE(sizeof "if-none-match" - 1, 'i')] = IF_NONE_MATCH,
+    [PLACE(sizeof "last-event-id" - 1, 'l')] = LAST_EVENT_ID,
+    [PLACE(sizeof "accept-encoding" - 1, 'a')] = ACCEPT_ENCODING,
 };
+
+/* A callback is not asked for what a poll may say, nor the other way. */
+static bool concerns(enum field field, enum qr_method method)
+{
+    bool poll = method == QR_METHOD_GET || method == QR_METHOD_HEAD;
+
+    return field < OPERATION_ID || poll == (field != OPERATION_ID);
+}
 
 static enum field find_field(struct word name)
 {
-    if (name.len >= sizeof field_by_length) {
-        return UNKNOWN;
-    }
-    enum field field = (enum field)field_by_length[name.len];
-    return field != UNKNOWN && is_known(name, fields[field].name) ? field : UNKNOWN;
+    enum field field = (enum field)field_by_place[PLACE(name.len, name.bytes[0])];
+
+    return name.len == fields[field].len && is_known(name, fields[field].name) ? field : UNKNOWN;
 }
 
 static bool has(const struct qr_http *http, enum field field)
@@ -393,6 +422,7 @@ static int list_element(struct qr_http *http, size_t at)
         http->request.expect_continue = true;
         err = text_is(http, "100-continue") ? QR_OK : QR_ERR_EXPECTATION;
         break;
+    case ACCEPT_ENCODING: http->request.takes_gzip |= text_is(http, "gzip"); break;
     default: /* CONNECTION */
         http->close_wanted |= text_is(http, "close");
         http->keep_wanted |= text_is(http, "keep-alive");
@@ -423,34 +453,40 @@ static int take_list(struct qr_http *http, const char *bytes, size_t at, size_t 
 }
 
 /* Of what does not fit, only the white space at the end may be missing. */
-static size_t skip_operation_id(struct qr_http *http, const char *bytes, size_t at, size_t end)
+static size_t skip_kept(struct qr_http *http, const char *bytes, size_t at, size_t end)
 {
-    struct qr_request *request = &http->request;
     size_t stop = qr_syntax_skip_text(bytes, at, end);
 
-    while (at < stop && request->operation_id_len == 0 && is_ows(bytes[at])) {
+    while (at < stop && http->kept_len == 0 && is_ows(bytes[at])) {
         at++;
     }
-    size_t room = sizeof http->operation_id - request->operation_id_len;
+    size_t room = sizeof http->kept - http->kept_len;
     size_t len = stop - at < room ? stop - at : room;
-    memcpy(http->operation_id + request->operation_id_len, bytes + at, len);
-    request->operation_id_len += len;
+    memcpy(http->kept + http->kept_len, bytes + at, len);
+    http->kept_len += (uint8_t)len;
     for (at += len; at < stop; at++) {
-        request->operation_id_cut |= !is_ows(bytes[at]);
+        http->kept_cut |= !is_ows(bytes[at]);
     }
     return stop;
 }
 
-static void operation_id_end(struct qr_http *http)
+/* Of an operation ID as much as there is room for: people look for it. Of others all or nothing. */
+static void kept_end(struct qr_http *http)
 {
     struct qr_request *request = &http->request;
-    size_t len = request->operation_id_len;
+    size_t len = http->kept_len;
 
-    while (len > 0 && is_ows(http->operation_id[len - 1])) {
+    while (len > 0 && is_ows(http->kept[len - 1])) {
         len--;
     }
-    request->operation_id_cut |= len > QR_OPERATION_ID_MAX;
-    request->operation_id_len = qr_utf8_cut(http->operation_id, len, QR_OPERATION_ID_MAX);
+    http->kept_cut |= len > QR_OPERATION_ID_MAX;
+    if (http->field == OPERATION_ID) {
+        request->operation_id_cut = http->kept_cut;
+        request->operation_id_len = qr_utf8_cut(http->kept, len, QR_OPERATION_ID_MAX);
+        return;
+    }
+    struct qr_span value = {http->kept, http->kept_cut ? 0 : len};
+    *(http->field == LAST_EVENT_ID ? &request->last_event_id : &request->if_none_match) = value;
 }
 
 /* How far the value goes on as it should. */
@@ -460,7 +496,9 @@ static int take_known(struct qr_http *http, const char *bytes, size_t at, size_t
     case UNKNOWN: return (int)qr_syntax_skip_text(bytes, at, end);
     case HOST: return (int)skip_host(http, bytes, at, end);
     case LENGTH: return (int)skip_length(http, bytes, at, end);
-    case OPERATION_ID: return (int)skip_operation_id(http, bytes, at, end);
+    case OPERATION_ID:
+    case IF_NONE_MATCH:
+    case LAST_EVENT_ID: return (int)skip_kept(http, bytes, at, end);
     default: return take_list(http, bytes, at, end);
     }
 }
@@ -473,7 +511,9 @@ static int value_end(struct qr_http *http, size_t at)
     case UNKNOWN: break;
     case HOST: whole = qr_syntax_host_whole(http->place); break;
     case LENGTH: whole = http->place != 0; break;
-    case OPERATION_ID: operation_id_end(http); break;
+    case OPERATION_ID:
+    case IF_NONE_MATCH:
+    case LAST_EVENT_ID: kept_end(http); break;
     default: return list_element(http, at);
     }
     return whole ? 0 : fail(http, at, fields[http->field].err);
@@ -481,16 +521,35 @@ static int value_end(struct qr_http *http, size_t at)
 
 /* ---- field lines and trailers (RFC 9112 sections 5 and 7.1.2) ---- */
 
-/* Trailers are dropped, as unknown fields are; so are operation IDs but the first. */
+/* Whether the value is not to be kept: one of that name was, or, since there is room for one, that
+ * of a field that matters more. */
+static bool is_kept_out(const struct qr_http *http, enum field field)
+{
+    return field >= OPERATION_ID && field <= LAST_EVENT_ID &&
+           (has(http, field) || has(http, LAST_EVENT_ID));
+}
+
+static void begin_kept(struct qr_http *http)
+{
+    http->kept_len = 0;
+    http->kept_cut = false;
+    http->request.if_none_match.len = 0;
+}
+
+/* Trailers are dropped, as unknown fields are. */
 static int name_end(struct qr_http *http, size_t at, enum field field)
 {
-    if (http->phase == QR_HTTP_CONTENT || (field == OPERATION_ID && has(http, field))) {
+    if (http->phase == QR_HTTP_CONTENT || !concerns(field, http->request.method) ||
+        is_kept_out(http, field)) {
         field = UNKNOWN;
     }
     if (has(http, field) && fields[field].err != QR_OK) {
         return fail(http, at, fields[field].err);
     }
-    http->seen |= (uint8_t)(1u << field);
+    if (field >= OPERATION_ID && field <= LAST_EVENT_ID) {
+        begin_kept(http);
+    }
+    http->seen |= (uint16_t)(1u << field);
     http->field = (uint8_t)field;
     enter(http, VALUE);
     return 0;
@@ -761,7 +820,7 @@ void qr_http_next(struct qr_http *http)
 {
     memset(http, 0, offsetof(struct qr_http, text));
     http->head_left = QR_HEAD_MAX;
-    http->request.operation_id = http->operation_id;
+    http->request.operation_id = http->kept;
     http->request.content = http->content;
 }
 

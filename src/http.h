@@ -17,6 +17,7 @@
 
 #include "err.h"
 #include "limits.h"
+#include "span.h"
 
 enum qr_method { QR_METHOD_OTHER, QR_METHOD_GET, QR_METHOD_HEAD, QR_METHOD_POST };
 
@@ -42,6 +43,9 @@ struct qr_request {
     size_t query_len;
     const char *operation_id; /* the field value, not checked for UTF-8; empty where absent */
     size_t operation_id_len;
+    struct qr_span if_none_match; /* likewise, of a GET or HEAD; empty where longer than … */
+    struct qr_span last_event_id; /* … QR_OPERATION_ID_MAX; with this one, the other is empty */
+    bool takes_gzip; /* Accept-Encoding of a GET or HEAD names gzip, without a weight */
     const char *content;
     size_t content_len;
 };
@@ -57,7 +61,9 @@ struct qr_http {
     uint8_t place;       /* within a part: hex digits owed, place in a Host, digits have come */
     bool gap;            /* white space has come behind the word being read */
     uint8_t field;       /* which known field the current line is */
-    uint8_t seen;        /* bit set of the known fields that have come */
+    uint8_t kept_len;    /* bytes in kept */
+    bool kept_cut;       /* the value was longer */
+    uint16_t seen;       /* bit set of the known fields that have come */
     bool asterisk;       /* the method is OPTIONS, whose target may be one */
     bool chunked;        /* a transfer coding was named: chunked */
     bool coding_unknown; /* a transfer coding was named: another one */
@@ -71,8 +77,8 @@ struct qr_http {
     uint32_t left;      /* content bytes still to come, of all or of this chunk */
     char text[24];      /* the version; a list element; the beginning of a word that was cut */
     char target[QR_TARGET_MAX];
-    char operation_id[QR_OPERATION_ID_MAX + 3]; /* 3 more: to see where a character may be cut */
-    char *content;                              /* the caller's */
+    char kept[QR_OPERATION_ID_MAX + 3]; /* 3 more: to see where a character may be cut */
+    char *content;                      /* the caller's */
     size_t content_cap;
 };
 

@@ -70,6 +70,18 @@
 #define QR_STATUS_LIMIT_MAX     65535
 #define QR_STATUS_LIMIT_DEFAULT 100
 
+/* Seconds that ?wait= may hold a reply: less than what proxies wait for one. */
+#define QR_WAIT_MAX_S 60
+
+/* Records of the ring that one connection looks at in its turn, where a filter takes few of them: a
+ * callback that has come meanwhile waits for that long, some ten microseconds on a small computer.
+ */
+#define QR_LOOKS_A_TURN 256
+
+/* Milliseconds without an event after which an event stream says something, so that proxies and
+ * clients see that it lives: a comment at least every 15 s is promised. */
+#define QR_HEARTBEAT_MS 12000
+
 /* ---- connections (src/conn, src/server) ---- */
 
 /* Connections at once. OpenIM keeps up to 16 idle ones for days (2 for each of 8 services); the
@@ -90,6 +102,12 @@
 #define QR_GRACE_MS       500
 #define QR_GRACE_LEAST_MS 10
 #define QR_GRACE_REST_MS  1000
+
+/* Connections that may wait for events at once, as long polls and event streams do: the others are
+ * for callbacks. Past it: a long poll gets its reply at once, an event stream 503. */
+#ifndef QR_WAITERS_MAX
+#define QR_WAITERS_MAX (QR_CONNS_MAX / 3)
+#endif
 
 /* Pieces sent on one connection before the others have their turn. */
 #define QR_SENDS_A_TURN 8

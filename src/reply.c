@@ -97,16 +97,11 @@ static void take_back(struct qr_out *out, size_t start)
     }
 }
 
-void qr_out_time(struct qr_out *out, uint64_t unix_ms)
+void qr_out_timestamp(struct qr_out *out, uint64_t unix_ms)
 {
     size_t start = out->len;
-
-    if (unix_ms == 0) {
-        qr_out_text(out, "null");
-        return;
-    }
     struct date date = split(unix_ms);
-    qr_out_text(out, "\"");
+
     number(out, date.year, 4);
     qr_out_text(out, "-");
     number(out, date.month, 2);
@@ -116,7 +111,21 @@ void qr_out_time(struct qr_out *out, uint64_t unix_ms)
     clock_time(out, &date);
     qr_out_text(out, ".");
     number(out, date.millisecond, 3);
-    qr_out_text(out, "Z\"");
+    qr_out_text(out, "Z");
+    take_back(out, start);
+}
+
+void qr_out_time(struct qr_out *out, uint64_t unix_ms)
+{
+    size_t start = out->len;
+
+    if (unix_ms == 0) {
+        qr_out_text(out, "null");
+        return;
+    }
+    qr_out_text(out, "\"");
+    qr_out_timestamp(out, unix_ms);
+    qr_out_text(out, "\"");
     take_back(out, start);
 }
 
@@ -211,6 +220,44 @@ void qr_out_json(struct qr_out *out, const char *bytes, size_t len)
     take_back(out, start);
 }
 
+/* One character of HTML; returns its bytes in the input. */
+static size_t escape_html(const char *s, size_t len, const char **escaped, size_t *escaped_len)
+{
+    static const char markup[] = "&<>\"";
+    static const char *const references[] = {"&amp;", "&lt;", "&gt;", "&quot;"};
+    const char *found = *s == '\0' ? NULL : strchr(markup, *s);
+    size_t taken = (unsigned char)*s < 0x20 || *s == 0x7f ? 0 : qr_utf8_char(s, len);
+
+    *escaped = s;
+    if (found != NULL) {
+        *escaped = references[found - markup];
+        *escaped_len = strlen(*escaped);
+    } else if (taken == 0) {
+        *escaped = "\xef\xbf\xbd"; /* U+FFFD */
+        *escaped_len = 3;
+    } else {
+        *escaped_len = taken;
+    }
+    return taken == 0 ? 1 : taken;
+}
+
+size_t qr_out_html_part(struct qr_out *out, const char *bytes, size_t len)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        const char *escaped;
+        size_t escaped_len;
+        size_t taken = escape_html(bytes + done, len - done, &escaped, &escaped_len);
+        if (escaped_len > out->cap - out->len) {
+            break;
+        }
+        qr_out_bytes(out, escaped, escaped_len);
+        done += taken;
+    }
+    return done;
+}
+
 static const char *reason(unsigned status)
 {
     static const struct {
@@ -218,6 +265,7 @@ static const char *reason(unsigned status)
         const char *phrase;
     } rows[] = {
         {200, "OK"},
+        {304, "Not Modified"},
         {400, "Bad Request"},
         {404, "Not Found"},
         {405, "Method Not Allowed"},
@@ -231,6 +279,7 @@ static const char *reason(unsigned status)
         {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"},
         {501, "Not Implemented"},
+        {503, "Service Unavailable"},
         {505, "HTTP Version Not Supported"},
     };
 
@@ -261,6 +310,22 @@ static void framing_field(struct qr_out *out, const struct qr_reply_head *head)
     }
 }
 
+void qr_out_etag(struct qr_out *out, const char *etag, uint64_t seq)
+{
+    qr_out_text(out, "W/\"");
+    qr_out_text(out, etag);
+    qr_out_text(out, "-");
+    qr_out_u64(out, seq);
+    qr_out_text(out, "\"");
+}
+
+static void etag_field(struct qr_out *out, const struct qr_reply_head *head)
+{
+    qr_out_text(out, "ETag: ");
+    qr_out_etag(out, head->etag, head->etag_seq);
+    qr_out_text(out, "\r\n");
+}
+
 static void connection_field(struct qr_out *out, const struct qr_reply_head *head)
 {
     if (head->close) {
@@ -282,8 +347,13 @@ static void write_head(struct qr_out *out, const struct qr_reply_head *head)
         http_date(out, head->unix_ms);
         qr_out_text(out, "\r\n");
     }
-    field(out, "Content-Type", head->content_type);
+    if (head->content_type != NULL) {
+        field(out, "Content-Type", head->content_type);
+    }
     framing_field(out, head);
+    if (head->etag != NULL) {
+        etag_field(out, head);
+    }
     if (head->no_cache) {
         field(out, "Cache-Control", "no-cache");
     }
@@ -294,7 +364,7 @@ static void write_head(struct qr_out *out, const struct qr_reply_head *head)
         field(out, "Accept-Encoding", "identity");
     }
     connection_field(out, head);
-    qr_out_text(out, "\r\n");
+    qr_out_text(out, head->open ? "" : "\r\n");
 }
 
 /* The last head, and what it was made of: callbacks get the same one, for a second. */
@@ -310,12 +380,17 @@ static bool same_date(uint64_t unix_ms)
     return (unix_ms == 0) == (last.of.unix_ms == 0) && unix_ms - last.second_ms < 1000;
 }
 
+static bool same_fields(const struct qr_reply_head *a, const struct qr_reply_head *b)
+{
+    return a->content_type == b->content_type && a->allow == b->allow && a->etag == b->etag &&
+           a->etag_seq == b->etag_seq && a->no_cache == b->no_cache && a->open == b->open;
+}
+
 static bool is_last(const struct qr_reply_head *head)
 {
     const struct qr_reply_head *of = &last.of;
 
-    return last.len != 0 && head->status == of->status && head->content_type == of->content_type &&
-           head->allow == of->allow && head->no_cache == of->no_cache &&
+    return last.len != 0 && head->status == of->status && same_fields(head, of) &&
            head->framing == of->framing && head->content_length == of->content_length &&
            head->close == of->close && head->keep_alive == of->keep_alive &&
            same_date(head->unix_ms);

@@ -35,7 +35,9 @@ static inline void qr_out_text(struct qr_out *out, const char *text)
 
 void qr_out_u64(struct qr_out *out, uint64_t value);
 
-/* RFC 3339 with milliseconds, in quotes: "2026-01-02T03:04:05.678Z"; null where unix_ms is 0. */
+/* RFC 3339 with milliseconds: 2026-01-02T03:04:05.678Z; and as JSON, in quotes, or null where
+ * unix_ms is 0. */
+void qr_out_timestamp(struct qr_out *out, uint64_t unix_ms);
 void qr_out_time(struct qr_out *out, uint64_t unix_ms);
 
 /* The bytes as a JSON string, in quotes. Control characters, quote and backslash are escaped; what
@@ -46,19 +48,35 @@ void qr_out_json(struct qr_out *out, const char *bytes, size_t len);
  * the len bytes that took (len when done); never sets full. */
 size_t qr_out_json_part(struct qr_out *out, const char *bytes, size_t len);
 
+/* Text in HTML, and in an attribute in double quotes: as many whole characters as fit. What would
+ * be markup is escaped; control characters and what is not UTF-8 come out as U+FFFD. Returns how
+ * many of the len bytes that took (len when done); never sets full. */
+size_t qr_out_html_part(struct qr_out *out, const char *bytes, size_t len);
+
+/* How content that is made in pieces goes on. A piece of no bytes that is not the last one: there
+ * is nothing to say now; ask again at that time, or when an event was stored. */
+struct qr_progress {
+    bool done;         /* this was the last piece */
+    uint64_t again_ms; /* uptime; 0: at once, when others have had their turn */
+};
+
 enum qr_framing {
     QR_FRAMING_LENGTH,  /* Content-Length */
     QR_FRAMING_CHUNKED, /* Transfer-Encoding: chunked; HTTP/1.1 only */
-    QR_FRAMING_CLOSE    /* until the connection closes (HTTP/1.0) */
+    QR_FRAMING_CLOSE,   /* until the connection closes (HTTP/1.0) */
+    QR_FRAMING_NONE     /* the status has no content */
 };
 
 /* The most bytes that qr_reply_head() writes. */
-#define QR_REPLY_HEAD_MAX 320
+#define QR_REPLY_HEAD_MAX 372
 
 struct qr_reply_head {
     unsigned status;
-    const char *content_type; /* static */
+    const char *content_type; /* static; NULL: no Content-Type field */
     const char *allow;        /* static; NULL: no Allow field */
+    const char *etag;         /* static: W/"etag-etag_seq"; NULL: no ETag field */
+    uint64_t etag_seq;
+    bool open; /* other field lines follow: the empty line is left out */
     bool no_cache;
     enum qr_framing framing;
     size_t content_length; /* QR_FRAMING_LENGTH */
@@ -68,6 +86,11 @@ struct qr_reply_head {
 };
 
 void qr_reply_head(struct qr_out *out, const struct qr_reply_head *head);
+
+/* A weak entity tag (RFC 9110 section 8.8.3): W/"etag-seq", of at most QR_REPLY_ETAG_MAX bytes
+ * where etag has at most 32. */
+#define QR_REPLY_ETAG_MAX 64
+void qr_out_etag(struct qr_out *out, const char *etag, uint64_t seq);
 
 /* What errDlt says of where a fault is: "groupID, at most 255 bytes", "content, byte 17". */
 void qr_out_fault_place(struct qr_out *out, const struct qr_fault *fault);

@@ -12,6 +12,7 @@ int qr_server_open(struct qr_server *server, const struct qr_net *net,
     server->handler = handler;
     server->stats = stats;
     server->full = false;
+    server->news = 0;
     server->accept_again_ms = 0;
     server->grace_ms = QR_GRACE_MS;
     server->grace_used_ms = 0;
@@ -28,6 +29,7 @@ int qr_server_open(struct qr_server *server, const struct qr_net *net,
 
 static void release(struct qr_server *server, struct qr_slot *slot)
 {
+    server->stats->connectionsWaiting -= qr_conn_waits(&slot->conn);
     if (slot->conn.cut_off) {
         server->net->abort(server->net->ctx, slot->socket);
     } else {
@@ -177,6 +179,22 @@ static void add_poll(struct qr_server *server, int socket, bool want_read, bool 
         (struct qr_net_poll){.socket = socket, .want_read = want_read, .want_write = want_write};
 }
 
+/* Returns how long it may take until the slot's next turn, at most timeout_ms. */
+static uint32_t add_slot(struct qr_server *server, struct qr_slot *slot, const struct qr_now *now,
+                         uint32_t timeout_ms)
+{
+    const char *tx;
+    char *rx;
+    bool sending = qr_conn_tx_pending(&slot->conn, &tx) != 0;
+
+    add_poll(server, slot->socket, !sending && qr_conn_rx_room(&slot->conn, &rx) != 0, sending);
+    if (server->listener < 0 && qr_conn_waits(&slot->conn)) {
+        return 0; /* to be told that it is over */
+    }
+    return slot->conn.deadline_ms == 0 ? timeout_ms
+                                       : until(slot->conn.deadline_ms, now, timeout_ms);
+}
+
 void qr_server_wait(struct qr_server *server, const struct qr_now *now, uint32_t max_ms)
 {
     uint32_t timeout_ms = max_ms < WAIT_MAX_MS ? max_ms : WAIT_MAX_MS;
@@ -186,17 +204,8 @@ void qr_server_wait(struct qr_server *server, const struct qr_now *now, uint32_t
     server->n_polls = 0;
     server->looked_ms = now->uptime_ms;
     for (size_t i = 0; i < QR_CONNS_MAX && server->n_polls < open; i++) {
-        struct qr_slot *slot = &server->slots[i];
-        const char *tx;
-        char *rx;
-        bool sending;
-        if (slot->socket < 0) {
-            continue;
-        }
-        sending = qr_conn_tx_pending(&slot->conn, &tx) != 0;
-        add_poll(server, slot->socket, !sending && qr_conn_rx_room(&slot->conn, &rx) != 0, sending);
-        if (slot->conn.deadline_ms != 0) {
-            timeout_ms = until(slot->conn.deadline_ms, now, timeout_ms);
+        if (server->slots[i].socket >= 0) {
+            timeout_ms = add_slot(server, &server->slots[i], now, timeout_ms);
         }
     }
     if (may_accept(server, now)) {
@@ -242,7 +251,7 @@ static void receive(struct qr_server *server, struct qr_slot *slot, const struct
     if (result > 0) {
         qr_conn_received(&slot->conn, (size_t)result, now);
     } else if (result == QR_NET_CLOSED) {
-        qr_conn_received_fin(&slot->conn);
+        qr_conn_received_fin(&slot->conn, now);
     } else {
         count_failure(server, slot, result);
     }
@@ -280,21 +289,59 @@ static void finish(struct qr_server *server, struct qr_slot *slot)
     }
 }
 
-static void serve_slot(struct qr_server *server, struct qr_slot *slot, bool ready,
-                       const struct qr_now *now)
+/* What the connection may do at its turn. */
+static void permit(struct qr_server *server, struct qr_slot *slot)
 {
     bool short_of_slots = QR_CONNS_MAX - server->stats->connectionsOpen < QR_CONNS_SPARE;
+    bool stopping = server->listener < 0;
+
+    slot->conn.announce_close = short_of_slots || stopping;
+    slot->conn.may_wait = !stopping && (qr_conn_waits(&slot->conn) ||
+                                        server->stats->connectionsWaiting < QR_WAITERS_MAX);
+}
+
+static void work(struct qr_server *server, struct qr_slot *slot, bool ready,
+                 const struct qr_now *now)
+{
     const char *tx;
 
-    slot->conn.announce_close = short_of_slots || server->listener < 0;
     if (ready && qr_conn_tx_pending(&slot->conn, &tx) == 0) {
         receive(server, slot, now);
     }
     qr_conn_tick(&slot->conn, now);
     transmit(server, slot, now);
     finish(server, slot);
+}
+
+static void serve_slot(struct qr_server *server, struct qr_slot *slot, bool ready, bool news,
+                       const struct qr_now *now)
+{
+    uint32_t waited = qr_conn_waits(&slot->conn);
+
+    permit(server, slot);
+    if (waited && server->listener < 0) {
+        qr_conn_stop_waiting(&slot->conn, now);
+    } else if (waited && news) {
+        qr_conn_news(&slot->conn, now);
+    }
+    work(server, slot, ready, now);
+    server->stats->connectionsWaiting += qr_conn_waits(&slot->conn) - waited;
     if (slot->conn.dead || (server->listener < 0 && qr_conn_idle(&slot->conn))) {
         release(server, slot);
+    }
+}
+
+/* Those who wait for events, when one was stored: behind all others, whose replies come first. */
+static void serve_news(struct qr_server *server, const struct qr_now *now)
+{
+    if (server->handler->news == NULL || *server->handler->news == server->news) {
+        return;
+    }
+    server->news = *server->handler->news;
+    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
+        if (server->slots[i].socket >= 0 && qr_conn_waits(&server->slots[i].conn)) {
+            serve_slot(server, &server->slots[i], false, true, now);
+        }
     }
 }
 
@@ -347,13 +394,24 @@ void qr_server_serve(struct qr_server *server, const struct qr_now *now)
             ready = poll->ready;
             poll++;
         }
-        serve_slot(server, slot, ready, now);
+        serve_slot(server, slot, ready, false, now);
     }
     if (poll < end && poll->ready) {
         for (size_t i = 0; i < QR_CONNS_MAX && accept_one(server, now); i++) {
         }
     }
+    serve_news(server, now);
     server->n_polls = 0;
+}
+
+uint32_t qr_server_count(const struct qr_server *server, enum qr_conn_state state)
+{
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
+        count += server->slots[i].socket >= 0 && server->slots[i].conn.state == state;
+    }
+    return count;
 }
 
 /* ---- stopping ---- */

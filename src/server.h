@@ -26,6 +26,7 @@ struct qr_server {
     struct qr_stats *stats;
     int listener;             /* -1: not listening (any more) */
     bool full;                /* no slot is free, and none can be freed */
+    uint64_t news;            /* of the handler, as it was when those who wait were asked last */
     uint64_t accept_again_ms; /* uptime until which accept rests, after the network had no memory */
     uint32_t grace_ms;        /* QR_GRACE_MS; less while many use it up */
     uint64_t grace_used_ms;   /* uptime at which one was last given up for having used it up */
@@ -45,6 +46,9 @@ void qr_server_wait(struct qr_server *server, const struct qr_now *now, uint32_t
 
 /* Does all that can be done now, without waiting. */
 void qr_server_serve(struct qr_server *server, const struct qr_now *now);
+
+/* How many connections are in that state. */
+uint32_t qr_server_count(const struct qr_server *server, enum qr_conn_state state);
 
 /* Stops: no new connections, idle ones closed, replies under way say Connection: close. Serve on
  * until qr_server_stopped(), or as long as you like, then qr_server_close(). */

@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "err.h"
+
 /* X(name): the member and, in the status document's "counters", the member name */
 #define QR_STATS(X)                                                                                \
     X(requests)              /* conn: whole requests */                                            \
@@ -32,12 +34,29 @@
     X(connectionsIdleClosed) /* conn: closed for idleness */                                       \
     X(connectionsDropped)    /* server: closed to make room for another */                         \
     X(connectionsFull)       /* server: times that no slot was free and none could be freed */     \
+    X(connectionsWaiting)    /* server: a gauge: whose replies wait for events */                  \
+    X(waitsRefused)          /* api: over QR_WAITERS_MAX */                                        \
     X(networkNoMemory)       /* server: times that the network was out of memory */
+
+#define QR_LATENCY_BOUNDS 12
 
 struct qr_stats {
 #define QR_STATS_MEMBER(name) uint32_t name;
     QR_STATS(QR_STATS_MEMBER)
 #undef QR_STATS_MEMBER
+
+    /* api: replies with 4xx or 5xx, by error (qr_err_index()) */
+    uint32_t refusals[QR_ERRS + 1];
+
+    /* conn: callbacks by the time from the request's last byte to its reply's: how many took at
+     * most so many milliseconds, but more than the bound before; the last: more. */
+    uint32_t latency[QR_LATENCY_BOUNDS + 1];
+    uint64_t latency_sum_ms;
 };
+
+/* The bounds. OpenIM waits 5 s. */
+extern const uint16_t qr_latency_bounds_ms[QR_LATENCY_BOUNDS];
+
+void qr_stats_latency(struct qr_stats *stats, uint64_t ms);
 
 #endif

@@ -4,124 +4,16 @@
 #include <string.h>
 
 #include "limits.h"
-#include "reply.h"
 
-/* ---- the query ---- */
-
-/* Bytes of text, not terminated. */
-struct span {
-    const char *at;
-    size_t len;
-};
-
-/* Takes what stands before the separator off rest; found: whether there was one. */
-static struct span split(struct span *rest, char separator, bool *found)
-{
-    const char *end = memchr(rest->at, separator, rest->len);
-    struct span head = {rest->at, end == NULL ? rest->len : (size_t)(end - rest->at)};
-
-    *found = end != NULL;
-    rest->at += head.len + *found;
-    rest->len -= head.len + *found;
-    return head;
-}
-
-static bool same(struct span a, const char *text)
-{
-    return a.len == strlen(text) && memcmp(a.at, text, a.len) == 0;
-}
-
-static int param_fault(struct qr_fault *fault, enum qr_err err, struct span name, uint32_t limit)
-{
-    *fault = (struct qr_fault){
-        .err = err, .offset = QR_NO_OFFSET, .limit = limit, .part = name.at, .part_len = name.len};
-    return err;
-}
-
-/* Decimal digits only. Returns false where there are none, others, or too many for *value. */
-static bool read_number(struct span text, uint64_t *value)
-{
-    *value = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned digit = (unsigned)(unsigned char)text.at[i] - '0';
-        if (digit > 9 || *value > (UINT64_MAX - digit) / 10) {
-            return false;
-        }
-        *value = *value * 10 + digit;
-    }
-    return text.len != 0;
-}
-
-static int read_param(struct qr_status_query *query, struct span name, struct span text,
-                      size_t offset, bool *limit_given, struct qr_fault *fault)
-{
-    bool is_since = same(name, "since");
-    bool *given = is_since ? &query->since_given : limit_given;
-    uint64_t value;
-
-    if (name.len == 0) { /* nothing to quote: the place must do */
-        return qr_fault_at(fault, QR_ERR_PARAM_UNKNOWN, "query", (uint32_t)offset);
-    }
-    if (!is_since && !same(name, "limit")) {
-        return param_fault(fault, QR_ERR_PARAM_UNKNOWN, name, 0);
-    }
-    if (*given) {
-        return param_fault(fault, QR_ERR_PARAM_REPEATED, name, 0);
-    }
-    *given = true;
-    if (!read_number(text, &value)) {
-        return param_fault(fault, QR_ERR_PARAM_VALUE, name, 0);
-    }
-    if (is_since) {
-        query->since = value;
-        return QR_OK;
-    }
-    if (value < 1 || value > QR_STATUS_LIMIT_MAX) {
-        return param_fault(fault, QR_ERR_PARAM_VALUE, name, QR_STATUS_LIMIT_MAX);
-    }
-    query->limit = (uint32_t)value;
-    return QR_OK;
-}
-
-int qr_status_read_query(struct qr_status_query *query, const char *text, size_t len,
-                         struct qr_fault *fault)
-{
-    struct span rest = {text, len};
-    bool limit_given = false;
-    bool more = len != 0;
-    int result = QR_OK;
-
-    *query = (struct qr_status_query){.limit = QR_STATUS_LIMIT_DEFAULT};
-    while (result == QR_OK && more) {
-        struct span value = split(&rest, '&', &more);
-        bool has_value;
-        struct span name = split(&value, '=', &has_value);
-        result = read_param(query, name, value, (size_t)(name.at - text), &limit_given, fault);
-    }
-    return result;
-}
-
-/* ---- the document ----
- *
- * A chain of steps. Each is only taken while STEP_MAX bytes of room are left, which is more than it
- * writes, so that it needs no way back. Only an event's strings can be longer: those are written in
- * parts, as far as the room goes. */
+/* A chain of steps. Each is only taken while STEP_MAX bytes of room are left, which is more than it
+ * writes, so that it needs no way back. Only an event can be longer: it is written in parts, as far
+ * as the room goes. */
 
 #define STEP_MAX 256
 
-enum step {
-    HEAD,
-    RING,
-    COUNTERS,
-    IGNORED,
-    PAGE,
-    EVENT,
-    GROUP_ID,
-    USER_ID,
-    OPERATION_ID,
-    END,
-    DONE
-};
+enum step { SETTLE, HEAD, RING, COUNTERS, IGNORED, PAGE, FIND, EVENT, END, DONE };
+
+_Static_assert(STEP_MAX >= QR_EVENT_ROOM + 1, "a comma, and an event's next part");
 
 static const struct {
     const char *member; /* with its comma and colon */
@@ -137,28 +29,12 @@ static const struct {
 #define N_COUNTERS (sizeof counters / sizeof counters[0])
 
 void qr_status_begin(struct qr_status *status, const struct qr_status_source *source,
-                     const struct qr_status_query *query, const struct qr_now *now)
+                     const struct qr_query *query, const struct qr_now *now)
 {
-    const struct qr_ring *ring = source->ring;
-    uint64_t since = query->since;
-    uint64_t stored = qr_ring_stored(ring);
-
-    memset(status, 0, offsetof(struct qr_status, event));
+    memset(status, 0, offsetof(struct qr_status, text));
     status->now = *now;
     status->first = true;
-    if (!query->since_given) {
-        since = ring->last_seq - (stored < query->limit ? stored : query->limit);
-    } else if (since > ring->last_seq) {
-        status->reset = true;
-        since = 0;
-    }
-    status->pos = qr_ring_find(ring, since + 1);
-    status->missed = status->pos.seq - (since + 1);
-    status->last = ring->last_seq;
-    if (status->last - (status->pos.seq - 1) > query->limit) {
-        status->last = status->pos.seq - 1 + query->limit;
-        status->more = true;
-    }
+    qr_cursor_begin(&status->cursor, source->ring, query);
 }
 
 static void text_member(struct qr_out *out, const char *name, const char *value)
@@ -243,131 +119,84 @@ static void write_ignored(struct qr_status *status, const struct qr_status_sourc
 
 static void write_page(struct qr_status *status, struct qr_out *out)
 {
-    number_member(out, ",\"next\":", status->last);
-    qr_out_text(out, status->more ? ",\"more\":true" : ",\"more\":false");
-    qr_out_text(out, status->reset ? ",\"reset\":true" : ",\"reset\":false");
+    const struct qr_cursor *cursor = &status->cursor;
+
+    number_member(out, ",\"next\":", cursor->last);
+    qr_out_text(out, cursor->more ? ",\"more\":true" : ",\"more\":false");
+    qr_out_text(out, cursor->reset ? ",\"reset\":true" : ",\"reset\":false");
     qr_out_text(out, ",\"events\":[");
     status->first = true;
-    status->step = EVENT;
+    status->step = FIND;
 }
 
-/* The time of an event that was stored before the device had a clock follows from its clock now. */
-static uint64_t event_time(const struct qr_status *status)
+static void write_event(struct qr_status *status, struct qr_out *out)
 {
-    const struct qr_now *stored_at = &status->event.stored_at;
-    uint64_t age_ms = status->now.uptime_ms - stored_at->uptime_ms;
-
-    if (stored_at->unix_ms != 0) {
-        return stored_at->unix_ms;
-    }
-    return status->now.unix_ms > age_ms ? status->now.unix_ms - age_ms : 0;
-}
-
-/* Leaves pos at the next event that is to be given, and counts those that were overwritten before
- * their turn. */
-static void skip_overwritten(struct qr_status *status, const struct qr_ring *ring)
-{
-    uint64_t seq = ring->first_seq;
-
-    if (status->pos.seq >= seq || status->pos.seq > status->last) {
-        return;
-    }
-    if (seq > status->last + 1) {
-        seq = status->last + 1;
-    }
-    status->missed += seq - status->pos.seq;
-    status->pos = qr_ring_find(ring, seq);
-}
-
-static void write_event(struct qr_status *status, const struct qr_status_source *source,
-                        struct qr_out *out)
-{
-    skip_overwritten(status, source->ring);
-    if (status->pos.seq > status->last) {
-        status->step = END;
-        return;
-    }
-    (void)qr_ring_next(source->ring, &status->pos, &status->event);
-    number_member(out, status->first ? "{\"seq\":" : ",{\"seq\":", status->event.seq);
-    qr_out_text(out, ",\"time\":");
-    qr_out_time(out, event_time(status));
-    number_member(out, ",\"uptimeMs\":", status->event.stored_at.uptime_ms);
-    status->first = false;
-    status->step = GROUP_ID;
-}
-
-static void write_id(struct qr_status *status, struct qr_out *out)
-{
-    static const struct span opens[] = {
-#define OPEN(text) {(text), sizeof(text) - 1}
-        OPEN(",\"groupID\":\""),
-        OPEN(",\"userID\":\""),
-        OPEN(",\"operationID\":\""),
-#undef OPEN
-    };
-    const struct qr_event *event = &status->event;
-    const struct span ids[] = {
-        {event->group_id, event->group_id_len},
-        {event->user_id, event->user_id_len},
-        {event->operation_id, event->operation_id_len},
-    };
-    size_t i = status->step - (size_t)GROUP_ID;
-
-    if (status->text_off == 0) {
-        qr_out_bytes(out, opens[i].at, opens[i].len);
-    }
-    /* Two bytes are kept for what closes it. */
-    out->cap -= 2;
-    status->text_off +=
-        qr_out_json_part(out, ids[i].at + status->text_off, ids[i].len - status->text_off);
-    out->cap += 2;
-    if (status->text_off < ids[i].len) {
-        return;
-    }
-    status->text_off = 0;
-    if (status->step == OPERATION_ID) {
-        qr_out_text(out, "\"}");
-        status->step = EVENT;
-    } else {
-        qr_out_text(out, "\"");
-        status->step++;
+    if (qr_event_write(&status->text, &status->now, out)) {
+        status->step = FIND;
     }
 }
 
 static void write_end(struct qr_status *status, struct qr_out *out)
 {
-    number_member(out, "],\"missed\":", status->missed);
+    number_member(out, "],\"missed\":", status->cursor.missed);
     qr_out_text(out, "}\n");
     status->step = DONE;
 }
 
-static void write_step(struct qr_status *status, const struct qr_status_source *source,
-                       struct qr_out *out)
+/* Returns whether to go on; if not, others should have their turn. */
+static bool find(struct qr_status *status, const struct qr_status_source *source,
+                 struct qr_out *out)
+{
+    switch (qr_cursor_next(&status->cursor, source->ring, &status->text.event)) {
+    case QR_CURSOR_EVENT:
+        qr_out_text(out, status->first ? "" : ",");
+        status->first = false;
+        qr_event_begin(&status->text);
+        status->step = EVENT;
+        return true;
+    case QR_CURSOR_END: status->step = END; return true;
+    default: return false;
+    }
+}
+
+static bool settle(struct qr_status *status, const struct qr_status_source *source)
+{
+    if (!qr_cursor_settle(&status->cursor, source->ring, &status->text.event)) {
+        return false;
+    }
+    status->step = HEAD;
+    return true;
+}
+
+/* Returns whether to go on. */
+static bool take_step(struct qr_status *status, const struct qr_status_source *source,
+                      struct qr_out *out)
 {
     switch (status->step) {
+    case SETTLE: return settle(status, source);
     case HEAD: write_head(status, source, out); break;
     case RING: write_ring(status, source, out); break;
     case COUNTERS: write_counters(status, source, out); break;
     case IGNORED: write_ignored(status, source, out); break;
     case PAGE: write_page(status, out); break;
-    case EVENT: write_event(status, source, out); break;
-    case GROUP_ID:
-    case USER_ID:
-    case OPERATION_ID: write_id(status, out); break;
+    case FIND: return find(status, source, out);
+    case EVENT: write_event(status, out); break;
     default: write_end(status, out); break;
     }
+    return true;
 }
 
 size_t qr_status_produce(struct qr_status *status, const struct qr_status_source *source,
-                         char *bytes, size_t cap, bool *done)
+                         char *bytes, size_t cap, struct qr_progress *progress)
 {
     struct qr_out out;
 
     qr_out_init(&out, bytes, cap);
-    while (status->step != DONE && out.cap - out.len >= STEP_MAX) {
-        write_step(status, source, &out);
+    while (status->step != DONE && out.cap - out.len >= STEP_MAX &&
+           take_step(status, source, &out)) {
     }
     assert(!out.full);
-    *done = status->step == DONE;
+    progress->done = status->step == DONE;
+    progress->again_ms = 0;
     return out.len;
 }

@@ -17,12 +17,14 @@ TOP_FILES = re.compile(r"Makefile|LICEN[CS]E(\.\w+)?|COPYING|\w+\.md|\..+")
 FREESTANDING = {"assert.h", "limits.h", "stdarg.h", "stdbool.h", "stddef.h", "stdint.h", "string.h"}
 
 # room: the rooms below it that it may include
-BASE = ["clock", "err", "limits", "stats", "utf8"]
+BASE = ["clock", "err", "limits", "span", "stats", "utf8"]
+DOCUMENT = BASE + ["cursor", "event", "query", "reply", "ring"]
 ROOMS = {
     "clock": [],
     "limits": [],
-    "stats": [],
+    "span": [],
     "err": [],
+    "stats": ["err"],
     "utf8": [],
     "net": [],
     "ring": BASE,
@@ -30,11 +32,20 @@ ROOMS = {
     "http": BASE + ["syntax"],
     "json": BASE,
     "reply": BASE,
+    "query": BASE,
+    "cursor": BASE + ["query", "ring"],
+    "event": BASE + ["reply", "ring"],
     "callback": BASE + ["http", "json", "reply", "ring"],
-    "status": BASE + ["reply", "ring"],
-    "conn": BASE + ["http", "reply"],
-    # conn.h declares the handler's type, which api fills in; conn knows nothing of api
-    "api": BASE + ["callback", "conn", "http", "reply", "ring", "status"],
+    "status": DOCUMENT,
+    "events": DOCUMENT,
+    "table": DOCUMENT + ["status"],  # for the facts that a document is made of
+    "metrics": DOCUMENT + ["status"],
+    "rates": BASE + ["reply"],
+    "page": [],
+    "handler": BASE + ["http", "reply"],
+    "conn": BASE + ["handler", "http", "reply"],
+    "api": DOCUMENT
+    + ["callback", "events", "handler", "http", "metrics", "page", "rates", "status", "table"],
     "server": BASE + ["conn", "net"],
     "board": [],
     "port": ["board", "net", "limits"],
@@ -46,10 +57,12 @@ ROOMS["firmware"] = list(ROOMS)
 LWIP = re.compile(r"(lwip|netif)/")
 SLIRP = re.compile(r"(slirp/)?libslirp\.h")
 JSMN = re.compile(r"(.*/)?jsmn\.h")
+PAGE = re.compile(r"page_data\.h")  # made by src/page.py
 OTHERS = {  # kind: who
     "lwip": {"port"},
     "slirp": {"boards"},
     "jsmn": {"src/json.c"},
+    "page": {"src/page.c"},
     "system": {"boards", "port/net_kernel.c"},
 }
 # What the port has to give to lwIP: errno, formats, struct timeval.
@@ -91,7 +104,7 @@ def folders_named(folder):
 
 
 def kind_of(name):
-    for kind, pattern in (("lwip", LWIP), ("slirp", SLIRP), ("jsmn", JSMN)):
+    for kind, pattern in (("lwip", LWIP), ("slirp", SLIRP), ("jsmn", JSMN), ("page", PAGE)):
         if pattern.match(name):
             return kind
     return "system"

@@ -461,7 +461,7 @@ class Server(Program):
         lines = self.output(2)
         if len(lines) < 2:
             return None
-        found = re.fullmatch(r"open http://([0-9.]+)(?::(\d+))?/status", lines[0])
+        found = re.fullmatch(r"open http://([0-9.]+)(?::(\d+))?/", lines[0])
         assert found, lines
         self.host, self.port = found[1], int(found[2] or 80)
         return self
@@ -601,7 +601,7 @@ class Machine(Server):
     def ready(self):
         """Waits for the address that it tells; None where it ended instead."""
         deadline = time.monotonic() + READY_S
-        while (found := re.search(r"open http://([0-9.]+)(?::(\d+))?/status", self.errors())) is None:
+        while (found := re.search(r"open http://([0-9.]+)(?::(\d+))?/(?=\s)", self.errors())) is None:
             if self.process.poll() is not None:
                 return None
             assert time.monotonic() < deadline, f"does not serve: {self.last_lines()}"

@@ -18,7 +18,7 @@ from conftest import CLIENT_S, EXIT_S, HANDLED, QUIT, READY_S, free_port, inside
 __test__ = BOARD.is_image
 
 CTRL_C = b"\x03"
-TOLD = r"open http://([0-9.]+)(?::\d+)?/status\r?\n"
+TOLD = r"open http://([0-9.]+)(?::\d+)?/\r?\n"
 OFF = "reboot: Power down"  # the kernel's last words
 CARD_MAC = "52:54:00:12:34:56"  # of the first card that QEMU gives to a machine
 

@@ -29,7 +29,7 @@ CRASHES = {
 
 SERVING = [
     r" *\d+\.\d{3} info  quitring \S+ is serving",
-    r"open http://127\.0\.0\.1:\d+/status",
+    r"open http://127\.0\.0\.1:\d+/",
     r"try  curl .*",
 ]
 
@@ -150,7 +150,7 @@ def test_mps2_uses_defaults_without_a_whole_blob(board, place, data, line):
     machine = board("ring=4K", "-S")
     with debugger(machine.gdb) as stopped:
         stopped.write(BLOB + place, data)
-    machine.says(line, r".* warn  no seed: .*", SERVING[0], r"open http://10\.0\.2\.15/status")
+    machine.says(line, r".* warn  no seed: .*", SERVING[0], r"open http://10\.0\.2\.15/")
     assert machine.status()["ring"]["capacityBytes"] > 4096
 
 

@@ -89,7 +89,7 @@ def probe(host, port, flags=QUERY):
         message.record(AUTHORITY, name, SRV, content)
         content = struct.pack(">HHH", 0, 0, each) + name
         message.record(AUTHORITY, name, SRV, content)
-    message.record(AUTHORITY, name, TXT, b"\x0cpath=/status")
+    message.record(AUTHORITY, name, TXT, b"\x06path=/")
     return message.bytes()
 
 
@@ -223,7 +223,7 @@ def contest(board, neighbour):
     ):
         neighbour.say(message)
         board.work()
-    board.until(f"also http://{name}.local/status")
+    board.until(f"also http://{name}.local/")
     for klass in (IN, IN | UNICAST):
         for section in (ANSWER, AUTHORITY):
             neighbour.say(questions(name, klass, section))
@@ -250,7 +250,7 @@ def test_mps2_never_uses_the_last_fifth_of_its_stack(start, networks, tmp_path):
         # Its address is the earlier: it waits for a second (section 8.2), then asks again.
         wanted = neighbour.name_wanted()
         neighbour.say(probe_for_host(wanted, "99.9.9.9"))
-        board.until(f"also http://{wanted}.local/status")
+        board.until(f"also http://{wanted}.local/")
         board.work()
     used, size = board.stack_peak()
     print(f"{BOARD.name}: stack: {used} of {size} bytes")

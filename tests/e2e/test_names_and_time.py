@@ -379,19 +379,19 @@ def test_time_server_that_tells_a_time_of_long_ago_is_not_believed(board, lan):
 
 def test_name_and_service_are_found_on_the_link(home):
     server, neighbour = home.server, home.neighbour
-    server.until("also http://door-1.local:81/status")
+    server.until("also http://door-1.local:81/")
     assert neighbour.resolve("door-1.local", 4) == server.host
     assert neighbour.resolve("door-1.local", 6) in (home.six, home.link)
     found = eventually(lambda: neighbour.browse("_http._tcp"), lambda found: len(found) >= 2)
     assert {entry[1:3] + entry[4:] for entry in found} == {
-        ("door-1", "door-1.local", 81, '"path=/status"')
+        ("door-1", "door-1.local", 81, '"path=/"')
     }
     assert {entry[0] for entry in found} == {"IPv4", "IPv6"}
     assert {entry[3] for entry in found} <= {server.host, home.six, home.link}
 
 
 def another_name(server, neighbour):
-    server.until("also http://door-2.local/status")
+    server.until("also http://door-2.local/")
     assert "the name door.local is taken" in server.errors()
     assert neighbour.resolve("door-2.local", 4) == server.host
     assert neighbour.resolve("door.local", 4) == ROUTER
@@ -416,7 +416,7 @@ def test_name_that_is_taken_gets_a_number_without_ipv6(board, lan):
 def test_name_is_found_without_ipv6(board, lan):
     neighbour = lan.avahi()
     server = board.serve(addr="10.77.0.2/24", ntp="off", ipv6="no")
-    server.until("also http://quitring.local/status")
+    server.until("also http://quitring.local/")
     assert neighbour.resolve("quitring.local", 4) == "10.77.0.2"
     assert neighbour.resolve("quitring.local", 6) is None
 

@@ -81,7 +81,7 @@ def test_start_tells_what_to_open_and_what_to_try(start, net):
     server = start.publish(net)
     lines = server.output(2)
     assert lines == [
-        f"open {server.base}/status",
+        f"open {server.base}/",
         "try  curl -d '{\"groupID\":\"G001\",\"userID\":\"user123\"}' "
         f"{server.base}/callbackAfterQuitGroupCommand",
     ]
@@ -322,7 +322,7 @@ def test_prepared_tap_needs_no_privilege(start, networks, as_nobody):
     arguments = ["--net", f"tap:{tap}", "--addr", "10.77.0.2/24"]
     program = start.program([*as_nobody, *arguments], namespace=space)
     if os.stat("/dev/net/tun").st_mode & stat.S_IWOTH:
-        assert program.output(2)[0] == "open http://10.77.0.2/status"
+        assert program.output(2)[0] == "open http://10.77.0.2/"
     else:
         assert program.wait() == 1
         assert "cannot open /dev/net/tun: Permission denied" in program.errors()
@@ -334,7 +334,7 @@ def test_user_and_host_need_no_privilege(start, as_nobody):
     for net in ("user", "host"):
         port = free_port()
         program = start.program([*as_nobody, "--net", net, "--publish", str(port)])
-        assert program.output(2)[0] == f"open http://127.0.0.1:{port}/status"
+        assert program.output(2)[0] == f"open http://127.0.0.1:{port}/"
         program.signal(signal.SIGTERM)
         assert program.wait() == 0
 

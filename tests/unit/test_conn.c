@@ -64,12 +64,14 @@ struct stream {
     bool late;
 };
 
-static size_t produce(void *ctx, void *work, char *out, size_t cap, bool *done)
+static size_t produce(void *ctx, void *work, const struct qr_now *at, char *out, size_t cap,
+                      struct qr_progress *progress)
 {
     struct stream *stream = work;
     size_t n = stream->len - stream->at;
 
     assert_ptr_equal(ctx, handled);
+    assert_true(at->uptime_ms != 0);
     assert_true(cap >= QR_PIECE_MIN);
     smallest_cap = cap < smallest_cap ? cap : smallest_cap;
     n = n < piece_max ? n : piece_max;
@@ -78,7 +80,7 @@ static size_t produce(void *ctx, void *work, char *out, size_t cap, bool *done)
         out[i] = pattern(stream->at + i);
     }
     stream->at += n;
-    *done = stream->at == stream->len && (!stream->late || n == 0);
+    progress->done = stream->at == stream->len && (!stream->late || n == 0);
     return n;
 }
 
@@ -94,10 +96,84 @@ static void begin_stream(const struct qr_request *request, void *work, struct qr
     response->produce = produce;
 }
 
+/* ---- replies that wait: /wait until it is told something, at AGAIN_MS at the latest; /events says
+ * it when it is told, and a colon at AGAIN_MS ---- */
+
+#define AGAIN_MS 9000u
+
+static const char *tidings; /* NULL: none */
+static uint64_t again_ms;
+
+static size_t produce_event(void *ctx, void *work, const struct qr_now *at, char *out, size_t cap,
+                            struct qr_progress *progress)
+{
+    const char *text = tidings != NULL ? tidings : at->uptime_ms >= again_ms ? ":" : "";
+    size_t len = strlen(text);
+
+    (void)work;
+    assert_ptr_equal(ctx, handled);
+    assert_true(len <= cap);
+    memcpy(out, text, len);
+    again_ms = at->uptime_ms >= again_ms ? at->uptime_ms + AGAIN_MS : again_ms;
+    tidings = NULL;
+    progress->again_ms = again_ms;
+    return len;
+}
+
+static void answer_wait(const struct qr_now *at, char *work, struct qr_response *response)
+{
+    static const char untouched[] = "as it was left";
+
+    if (response->again) {
+        assert_string_equal(work, untouched);
+    }
+    memcpy(work, untouched, sizeof untouched);
+    response->waits = response->may_wait && tidings == NULL && at->uptime_ms < AGAIN_MS;
+    response->again_ms = AGAIN_MS;
+    if (!response->waits) {
+        response->content_len = strlen(tidings != NULL ? tidings : "late");
+        memcpy(work, tidings != NULL ? tidings : "late", response->content_len);
+    }
+}
+
+/* Returns whether the request was one of these. */
+static bool answer_special(const struct qr_request *request, const struct qr_now *at, void *work,
+                           struct qr_response *response)
+{
+    static char text[3 * QR_TX_SIZE + 1];
+
+    if (path_begins(request, "/wait")) {
+        answer_wait(at, work, response);
+    } else if (path_begins(request, "/events")) {
+        response->produce = produce_event;
+        response->stream = true;
+    } else if (path_begins(request, "/static")) {
+        memset(text, 's', sizeof text - 1);
+        response->content = text;
+        response->content_len = sizeof text - 1;
+        response->fields = "X-One: 1\r\nX-Two: 2\r\n\r\n";
+    } else if (path_begins(request, "/long-head")) {
+        memset(text, 'h', sizeof text - 1);
+        memcpy(text, "X-Long: ", 8);
+        memcpy(text + sizeof text - 5, "\r\n\r\n", 5);
+        response->fields = text;
+        response->content_len = 5;
+        memcpy(work, "whole", 5);
+    } else if (path_begins(request, "/unchanged")) {
+        response->status = 304;
+        response->content_type = NULL;
+        response->etag = "boot";
+        response->etag_seq = 7;
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static void handle(void *ctx, const struct qr_request *request, const struct qr_now *now,
                    void *work, struct qr_response *response)
 {
-    static const struct qr_response zero;
+    struct qr_response zero = {.may_wait = response->may_wait, .again = response->again};
     static char text[QR_CONTENT_MAX + QR_TARGET_MAX];
 
     assert_ptr_equal(ctx, handled);
@@ -108,6 +184,9 @@ static void handle(void *ctx, const struct qr_request *request, const struct qr_
     add_to_log("\n");
     response->status = 200;
     response->content_type = "text/plain";
+    if (answer_special(request, now, work, response)) {
+        return;
+    }
     if (path_begins(request, "/stream") || path_begins(request, "/late")) {
         begin_stream(request, work, response);
     } else if (path_begins(request, "/full")) {
@@ -158,6 +237,8 @@ static void open_conn(void)
     refusals = 0;
     piece_max = SIZE_MAX;
     smallest_cap = SIZE_MAX;
+    tidings = NULL;
+    again_ms = AGAIN_MS;
     qr_conn_open(&conn, &handler, &stats, &now);
 }
 
@@ -612,7 +693,7 @@ static void test_conn_is_done_when_the_client_answers_its_fin(void **state)
     (void)state;
     exchange("GET /stream?9000 HTTP/1.0\r\n\r\n");
     assert_false(conn.dead);
-    qr_conn_received_fin(&conn);
+    qr_conn_received_fin(&conn, &now);
     assert_true(conn.dead);
     assert_false(conn.cut_off);
 }
@@ -824,7 +905,7 @@ static void test_conn_waits_for_the_clients_fin(void **state)
     tick_at(START_MS + QR_CLOSE_TIMEOUT_MS - 1);
     assert_false(conn.dead || conn.finish);
     assert_true(takes_input());
-    qr_conn_received_fin(&conn);
+    qr_conn_received_fin(&conn, &now);
     assert_true(conn.dead);
     assert_false(conn.cut_off || conn.finish);
 }
@@ -882,7 +963,7 @@ static void test_conn_ends_with_the_clients_fin(void **state)
                 exchange(CALL);
             }
             give_text(before[i]);
-            qr_conn_received_fin(&conn);
+            qr_conn_received_fin(&conn, &now);
             assert_true(conn.dead);
             assert_false(conn.cut_off);
             assert_false(takes_input());
@@ -901,7 +982,7 @@ static void test_conn_replies_to_a_client_that_has_sent_its_fin(void **state)
     for (size_t i = 0; i < COUNT(requests); i++) {
         open_conn();
         give_text(requests[i]);
-        qr_conn_received_fin(&conn);
+        qr_conn_received_fin(&conn, &now);
         assert_false(conn.dead);
         take_all();
         assert_int_equal(next_reply_to(false, true)->status, 200);
@@ -1301,9 +1382,303 @@ static void test_conn_answers_a_mixed_stream(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
+/* ---- replies that wait ---- */
+
+static void begin_wait(const char *request)
+{
+    open_conn();
+    conn.may_wait = true;
+    give_text(request);
+}
+
+/* The server's part: it says so, and sends what there is. */
+static void tell(const char *text)
+{
+    tidings = text;
+    qr_conn_news(&conn, &now);
+    take_all();
+}
+
+static void test_conn_holds_a_reply_until_there_is_news(void **state)
+{
+    (void)state;
+    begin_wait(GET("/wait"));
+    assert_int_equal(pending(), 0);
+    assert_true(qr_conn_waits(&conn));
+    assert_false(qr_conn_idle(&conn));
+    assert_int_equal(conn.deadline_ms, AGAIN_MS);
+    qr_conn_news(&conn, &now); /* of no interest */
+    assert_int_equal(pending(), 0);
+    tell("news");
+    assert_replies("news");
+    assert_nothing_more();
+    assert_false(qr_conn_waits(&conn));
+    assert_int_equal(stats.requests, 1);
+    exchange(GET("/echo"));
+    assert_replies("GET /echo?=");
+}
+
+static void test_conn_answers_at_last_without_news(void **state)
+{
+    (void)state;
+    begin_wait(GET("/wait"));
+    tick_at(AGAIN_MS - 1);
+    assert_int_equal(pending(), 0);
+    tick_at(AGAIN_MS);
+    take_all();
+    assert_replies("late");
+    assert_true(qr_conn_idle(&conn));
+    assert_int_equal(stats.timeouts, 0);
+}
+
+static void test_conn_holds_no_reply_where_it_may_not_wait(void **state)
+{
+    (void)state;
+    begin_wait(GET("/echo"));
+    take_all();
+    next_reply();
+    conn.may_wait = false;
+    exchange(GET("/wait"));
+    assert_replies("late");
+}
+
+static void test_conn_answers_requests_behind_one_that_waits_in_order(void **state)
+{
+    (void)state;
+    begin_wait(GET("/wait") GET("/echo/1"));
+    give_text(GET("/echo/2"));
+    assert_int_equal(pending(), 0);
+    tell("news");
+    assert_replies("news");
+    assert_replies("GET /echo/1?=");
+    assert_replies("GET /echo/2?=");
+    assert_nothing_more();
+}
+
+static void test_conn_answers_at_once_when_the_client_sends_its_fin(void **state)
+{
+    (void)state;
+    begin_wait(GET("/wait"));
+    qr_conn_received_fin(&conn, &now);
+    assert_false(conn.dead);
+    take_all();
+    assert_replies("late");
+    assert_true(conn.dead);
+}
+
+static void test_conn_answers_at_once_when_waiting_is_to_end(void **state)
+{
+    (void)state;
+    begin_wait(GET("/wait"));
+    conn.announce_close = true;
+    qr_conn_stop_waiting(&conn, &now);
+    take_all();
+    assert_replies("late");
+    assert_true(reply.close);
+}
+
+static void test_conn_stream_says_what_there_is_and_waits(void **state)
+{
+    (void)state;
+    begin_wait(GET("/events"));
+    take_all();
+    assert_true(qr_conn_waits(&conn));
+    assert_int_equal(conn.deadline_ms, AGAIN_MS);
+    tell("one");
+    assert_int_equal(conn.deadline_ms, AGAIN_MS);
+    tell("two");
+    tick_at(AGAIN_MS);
+    take_all();
+    assert_int_equal(conn.deadline_ms, 2 * AGAIN_MS);
+    qr_conn_stop_waiting(&conn, &now);
+    take_all();
+    next_reply();
+    assert_true(reply.chunked);
+    assert_string_equal(reply.content, "onetwo:");
+    assert_nothing_more();
+    assert_false(qr_conn_waits(&conn));
+}
+
+static void test_conn_stream_has_no_deadline_but_for_each_piece(void **state)
+{
+    (void)state;
+    begin_wait(GET("/events"));
+    take_all();
+    for (unsigned i = 1; i < 100; i++) { /* far longer than any reply may take */
+        tick_at(START_MS + i * (uint64_t)QR_REPLY_TIMEOUT_MS);
+        assert_false(conn.dead);
+        take_all();
+    }
+    tidings = "held";
+    qr_conn_news(&conn, &now);
+    assert_int_not_equal(pending(), 0);
+    take(1); /* dripping does not extend it */
+    tick_at(now.uptime_ms + QR_REPLY_TIMEOUT_MS - 1);
+    assert_false(conn.dead);
+    take(1);
+    tick_at(now.uptime_ms + 1);
+    assert_true(conn.dead && conn.cut_off);
+    assert_int_equal(stats.timeouts, 1);
+}
+
+static void test_conn_stream_is_not_disturbed_while_a_piece_is_under_way(void **state)
+{
+    (void)state;
+    begin_wait(GET("/events"));
+    take_all();
+    tidings = "one";
+    qr_conn_news(&conn, &now);
+    tidings = "two";
+    qr_conn_news(&conn, &now);
+    assert_string_equal(tidings, "two");
+    take_all();
+    assert_null(tidings);
+    qr_conn_stop_waiting(&conn, &now);
+    take_all();
+    next_reply();
+    assert_string_equal(reply.content, "onetwo");
+}
+
+static void test_conn_stream_ends_with_the_clients_fin_and_ignores_its_bytes(void **state)
+{
+    char *room;
+
+    (void)state;
+    begin_wait(GET("/events"));
+    take_all();
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(qr_conn_rx_room(&conn, &room), QR_RX_SIZE);
+        memset(room, 'x', QR_RX_SIZE);
+        qr_conn_received(&conn, QR_RX_SIZE, &now);
+    }
+    assert_false(conn.dead);
+    qr_conn_received_fin(&conn, &now);
+    assert_true(conn.dead);
+}
+
+static void test_conn_stream_to_http_1_0_ends_with_our_fin(void **state)
+{
+    (void)state;
+    begin_wait("GET /events HTTP/1.0\r\n\r\n");
+    take_all();
+    tell("one");
+    assert_false(conn.finish);
+    qr_conn_stop_waiting(&conn, &now);
+    if (pending() == 0) {
+        tick_at(conn.deadline_ms);
+    }
+    take_all();
+    next_reply_to(false, true);
+    assert_string_equal(reply.content, "one");
+    assert_true(reply.close);
+}
+
+static void test_conn_head_of_a_stream_is_its_head(void **state)
+{
+    (void)state;
+    begin_wait(HEAD("/events"));
+    take_all();
+    next_reply_to(true, false);
+    assert_int_equal(reply.status, 200);
+    assert_nothing_more();
+    assert_false(qr_conn_waits(&conn));
+    assert_true(qr_conn_idle(&conn));
+}
+
+/* ---- more fields, content that is static, and no content ---- */
+
+static void test_conn_sends_more_fields_and_static_content(void **state)
+{
+    (void)state;
+    for (size_t step = 1; step < 3000; step += step) {
+        open_conn();
+        give_text(GET("/static"));
+        take_all_by(step);
+        next_reply();
+        assert_true(wire_has_line(&reply, "X-One: 1"));
+        assert_true(wire_has_line(&reply, "X-Two: 2"));
+        assert_int_equal(reply.content_len, 3 * QR_TX_SIZE);
+        assert_int_equal(strspn(reply.content, "s"), reply.content_len);
+        assert_nothing_more();
+        assert_true(qr_conn_idle(&conn));
+    }
+    exchange(HEAD("/static"));
+    next_reply_to(true, false);
+    assert_true(wire_has_line(&reply, "X-Two: 2"));
+    assert_int_equal(reply.length, 3 * QR_TX_SIZE);
+    assert_nothing_more();
+}
+
+static void test_conn_sends_a_head_longer_than_its_buffer(void **state)
+{
+    (void)state;
+    exchange(GET("/long-head"));
+    assert_true(out_len > 3 * QR_TX_SIZE);
+    assert_memory_equal(out + out_len - 11, "hh\r\n\r\nwhole", 11);
+    assert_true(qr_conn_idle(&conn));
+}
+
+static void test_conn_says_of_304_neither_type_nor_length(void **state)
+{
+    static const char *const requests[] = {GET("/unchanged"), HEAD("/unchanged")};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(requests); i++) {
+        open_conn();
+        exchange(requests[i]);
+        next_reply_to(true, false); /* no content, as with HEAD */
+        assert_int_equal(reply.status, 304);
+        assert_true(wire_has_line(&reply, "ETag: W/\"boot-7\""));
+        assert_false(wire_has_field(&reply, "Content-Length") || reply.chunked);
+        assert_false(wire_has_field(&reply, "Content-Type"));
+        assert_nothing_more();
+        assert_true(qr_conn_idle(&conn));
+    }
+}
+
+/* ---- how long callers wait ---- */
+
+static void test_conn_counts_callers_by_the_time_to_their_reply(void **state)
+{
+    static const struct {
+        uint32_t ms;
+        size_t bucket;
+    } cases[] = {{0, 0}, {1, 0}, {2, 1}, {3, 2}, {100, 6}, {101, 7}, {5000, 11}, {5001, 12}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        open_conn();
+        give_text(CALL);
+        now.uptime_ms += cases[i].ms;
+        take_all();
+        for (size_t b = 0; b <= QR_LATENCY_BOUNDS; b++) {
+            assert_int_equal(stats.latency[b], b == cases[i].bucket);
+        }
+        assert_int_equal(stats.latency_sum_ms, cases[i].ms);
+        exchange(GET("/echo")); /* no caller's */
+        assert_int_equal(stats.latency_sum_ms, cases[i].ms);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_conn_holds_a_reply_until_there_is_news),
+        TEST(test_conn_answers_at_last_without_news),
+        TEST(test_conn_holds_no_reply_where_it_may_not_wait),
+        TEST(test_conn_answers_requests_behind_one_that_waits_in_order),
+        TEST(test_conn_answers_at_once_when_the_client_sends_its_fin),
+        TEST(test_conn_answers_at_once_when_waiting_is_to_end),
+        TEST(test_conn_stream_says_what_there_is_and_waits),
+        TEST(test_conn_stream_has_no_deadline_but_for_each_piece),
+        TEST(test_conn_stream_is_not_disturbed_while_a_piece_is_under_way),
+        TEST(test_conn_stream_ends_with_the_clients_fin_and_ignores_its_bytes),
+        TEST(test_conn_stream_to_http_1_0_ends_with_our_fin),
+        TEST(test_conn_head_of_a_stream_is_its_head),
+        TEST(test_conn_sends_more_fields_and_static_content),
+        TEST(test_conn_sends_a_head_longer_than_its_buffer),
+        TEST(test_conn_says_of_304_neither_type_nor_length),
+        TEST(test_conn_counts_callers_by_the_time_to_their_reply),
         TEST(test_conn_serves_one_request_after_another),
         TEST(test_conn_answers_pipelined_requests_in_order_one_at_a_time),
         TEST(test_conn_reads_nothing_while_replying),

@@ -62,6 +62,7 @@ static const struct {
     {ROW(PARAM_UNKNOWN, 5402, 400)},
     {ROW(PARAM_REPEATED, 5403, 400)},
     {ROW(PARAM_VALUE, 5404, 400)},
+    {ROW(WAITERS, 5405, 503)},
 #undef ROW
 };
 
@@ -142,6 +143,18 @@ static void test_err_text_is_its_own_and_plain_ascii(void **state)
             assert_string_not_equal(text, qr_err_text(rows[k].err));
         }
     }
+}
+
+static void test_err_index_counts_all_in_order(void **state)
+{
+    (void)state;
+    assert_int_equal(COUNT(rows), QR_ERRS);
+    for (size_t i = 0; i < QR_ERRS; i++) {
+        assert_int_equal(qr_err_index(rows[i].err), i);
+        assert_int_equal(qr_err_at(i), rows[i].err);
+    }
+    assert_int_equal(qr_err_index(QR_ERR_NO_SPACE), QR_ERRS);
+    assert_int_equal(qr_err_at(QR_ERRS), QR_OK);
 }
 
 static bool is_listed(int number)
@@ -237,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_err_status_fits_the_error),
         cmocka_unit_test(test_err_status_has_a_phrase_in_a_reply),
         cmocka_unit_test(test_err_text_is_its_own_and_plain_ascii),
+        cmocka_unit_test(test_err_index_counts_all_in_order),
         cmocka_unit_test(test_err_text_is_internal_for_every_other_number),
         cmocka_unit_test(test_err_limit_unit_says_what_is_counted),
         cmocka_unit_test(test_err_fault_at_sets_all_members),

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -23,6 +24,9 @@ struct outcome {
     char path[QR_TARGET_MAX + 1];
     char query[QR_TARGET_MAX + 1];
     char operation_id[QR_OPERATION_ID_MAX + 1];
+    char if_none_match[QR_OPERATION_ID_MAX + 1];
+    char last_event_id[QR_OPERATION_ID_MAX + 1];
+    bool takes_gzip;
     size_t content_len;
     char content[QR_CONTENT_MAX];
 };
@@ -97,6 +101,11 @@ static void look(struct outcome *outcome, int err, size_t taken)
     keep_span(outcome->query, QR_TARGET_MAX, request->query, request->query_len);
     keep_span(outcome->operation_id, QR_OPERATION_ID_MAX, request->operation_id,
               request->operation_id_len);
+    keep_span(outcome->if_none_match, QR_OPERATION_ID_MAX, request->if_none_match.at,
+              request->if_none_match.len);
+    keep_span(outcome->last_event_id, QR_OPERATION_ID_MAX, request->last_event_id.at,
+              request->last_event_id.len);
+    outcome->takes_gzip = request->takes_gzip;
     outcome->content_len = request->content_len;
     keep_span(outcome->content, QR_CONTENT_MAX, request->content, request->content_len);
 }
@@ -136,8 +145,10 @@ static bool same(const struct outcome *a, const struct outcome *b)
            a->keep_alive == b->keep_alive && a->expect_continue == b->expect_continue &&
            a->operation_id_cut == b->operation_id_cut && a->has_query == b->has_query &&
            strcmp(a->path, b->path) == 0 && strcmp(a->query, b->query) == 0 &&
-           strcmp(a->operation_id, b->operation_id) == 0 && a->content_len == b->content_len &&
-           memcmp(a->content, b->content, a->content_len) == 0;
+           strcmp(a->operation_id, b->operation_id) == 0 &&
+           strcmp(a->if_none_match, b->if_none_match) == 0 &&
+           strcmp(a->last_event_id, b->last_event_id) == 0 && a->takes_gzip == b->takes_gzip &&
+           a->content_len == b->content_len && memcmp(a->content, b->content, a->content_len) == 0;
 }
 
 static void assert_same(const struct outcome *whole, const struct outcome *cut, const char *bytes,
@@ -472,12 +483,114 @@ static void test_http_stops_nowhere_but_at_the_heads_end_when_a_100_is_awaited(v
     assert_int_equal(qr_http_parse(&http, bytes, len), QR_ERR_HEAD_TOO_LARGE);
 }
 
+/* ---- what a poll may say of what it has and takes ---- */
+
+static void test_http_keeps_what_a_poll_has(void **state)
+{
+    static const struct {
+        const char *fields, *if_none_match, *last_event_id;
+    } cases[] = {
+        {"", "", ""},
+        {"If-None-Match: W/\"a-1\"\r\n", "W/\"a-1\"", ""},
+        {"if-none-match:\t *\t\r\n", "*", ""},
+        {"IF-NONE-MATCH: \"a\" , W/\"b\"\r\n", "\"a\" , W/\"b\"", ""},
+        {"If-None-Match: \"a\"\r\nIf-None-Match: \"b\"\r\n", "\"a\"", ""},
+        {"If-None-Matcg: \"a\"\r\n", "", ""},
+        {"Last-Event-ID: 17\r\n", "", "17"},
+        {"last-event-id: 17\r\nLast-Event-ID: 18\r\n", "", "17"},
+        {"Last-Event-Ie: 17\r\n", "", ""},
+        {"Last-Event-ID: 17\r\nIf-None-Match: *\r\n", "", "17"},
+        {"If-None-Match: \"longer\"\r\nLast-Event-ID: 17\r\n", "", "17"},
+        {"Last-Event-ID:\r\nIf-None-Match: *\r\n", "", ""},
+        {"Operationid: o\r\nIf-None-Match: *\r\n", "*", ""},
+        {"If-None-Match: *\r\nOperationid: o\r\n", "*", ""},
+    };
+    static const char *const methods[] = {"GET", "HEAD"};
+    char bytes[300];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases) * COUNT(methods); i++) {
+        int len = snprintf(bytes, sizeof bytes, "%s / HTTP/1.1\r\nHost: a\r\n%s\r\n",
+                           methods[i % 2], cases[i / 2].fields);
+        run_all_ways(&outcome, bytes, (size_t)len);
+        assert_int_equal(outcome.phase, QR_HTTP_DONE);
+        assert_string_equal(outcome.if_none_match, cases[i / 2].if_none_match);
+        assert_string_equal(outcome.last_event_id, cases[i / 2].last_event_id);
+        assert_string_equal(outcome.operation_id, "");
+    }
+}
+
+/* A part of it would be another tag. */
+static void test_http_keeps_nothing_of_a_longer_tag(void **state)
+{
+    char bytes[1024];
+
+    (void)state;
+    for (size_t n = QR_OPERATION_ID_MAX - 1; n < QR_OPERATION_ID_MAX + 8; n++) {
+        size_t len = add(bytes, GET("If-None-Match: "));
+        len += fill(bytes + len, "x", n);
+        len += add(bytes + len, "\r\n\r\n");
+        run_all_ways(&outcome, bytes, len);
+        assert_int_equal(outcome.phase, QR_HTTP_DONE);
+        assert_int_equal(strlen(outcome.if_none_match), n <= QR_OPERATION_ID_MAX ? n : 0);
+        assert_false(outcome.operation_id_cut);
+    }
+}
+
+static void test_http_sees_whether_a_poll_takes_gzip(void **state)
+{
+    static const struct {
+        const char *fields;
+        bool takes;
+    } cases[] = {
+        {"", false},
+        {"Accept-Encoding: gzip\r\n", true},
+        {"accept-encoding:GZIP\r\n", true},
+        {"Accept-Encoding: gzip, deflate, br, zstd\r\n", true},
+        {"Accept-Encoding: br , gzip\r\n", true},
+        {"Accept-Encoding: br\r\nAccept-Encoding: gzip\r\n", true},
+        {"Accept-Encoding:\r\n", false},
+        {"Accept-Encoding: identity\r\n", false},
+        {"Accept-Encoding: gzip;q=0\r\n", false},
+        {"Accept-Encoding: gzip gzip\r\n", false},
+        {"Accept-Encoding: xgzip, gzipx\r\n", false},
+        {"Accept-Encodinh: gzip\r\n", false},
+        {"Content-Encoding: identity\r\n", false},
+    };
+    char bytes[300];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        int len = snprintf(bytes, sizeof bytes, GET("%s\r\n"), cases[i].fields);
+        run_all_ways(&outcome, bytes, (size_t)len);
+        assert_int_equal(outcome.phase, QR_HTTP_DONE);
+        if (outcome.takes_gzip != cases[i].takes) {
+            fail_msg("%s", bytes);
+        }
+    }
+}
+
+static void test_http_asks_callbacks_for_none_of_it(void **state)
+{
+    static const char bytes[] =
+        POST("Accept-Encoding: gzip\r\nIf-None-Match: *\r\nLast-Event-ID: 1\r\n"
+             "Operationid: o\r\n\r\n");
+
+    (void)state;
+    run_all_ways(&outcome, bytes, sizeof bytes - 1);
+    assert_int_equal(outcome.phase, QR_HTTP_DONE);
+    assert_false(outcome.takes_gzip);
+    assert_string_equal(outcome.if_none_match, "");
+    assert_string_equal(outcome.last_event_id, "");
+    assert_string_equal(outcome.operation_id, "o");
+}
+
 /* ---- operationID ---- */
 
 static void run_operation_id(const char *value, size_t len)
 {
     char bytes[1024];
-    size_t n = add(bytes, GET("Operationid:"));
+    size_t n = add(bytes, POST("Operationid:"));
 
     memcpy(bytes + n, value, len);
     n += len;
@@ -506,7 +619,7 @@ static void test_http_keeps_the_operation_id(void **state)
         assert_string_equal(outcome.operation_id, cases[i].kept);
         assert_false(outcome.operation_id_cut);
     }
-    run_all_ways(&outcome, GET("\r\n"), strlen(GET("\r\n")));
+    run_all_ways(&outcome, POST("\r\n"), strlen(POST("\r\n")));
     assert_string_equal(outcome.operation_id, "");
 }
 
@@ -1422,6 +1535,10 @@ int main(void)
         cmocka_unit_test(test_http_stops_at_the_heads_end_when_a_100_is_awaited),
         cmocka_unit_test(test_http_stops_nowhere_but_at_the_heads_end_when_a_100_is_awaited),
         cmocka_unit_test(test_http_awaits_no_100_without_content_or_in_http_1_0),
+        cmocka_unit_test(test_http_keeps_what_a_poll_has),
+        cmocka_unit_test(test_http_keeps_nothing_of_a_longer_tag),
+        cmocka_unit_test(test_http_sees_whether_a_poll_takes_gzip),
+        cmocka_unit_test(test_http_asks_callbacks_for_none_of_it),
         cmocka_unit_test(test_http_keeps_the_operation_id),
         cmocka_unit_test(test_http_cuts_the_operation_id_past_its_limit),
         cmocka_unit_test(test_http_counts_no_white_space_around_a_long_operation_id),

@@ -17,173 +17,6 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* ---- the query ---- */
-
-static struct qr_status_query query;
-static struct qr_fault fault;
-
-static const char *query_text;
-
-/* The query stands at the guard page. */
-static int read_query_bytes(const char *text, size_t len)
-{
-    query_text = guard_copy(text, len);
-    memset(&query, 0xee, sizeof query);
-    memset(&fault, 0xee, sizeof fault);
-    return qr_status_read_query(&query, query_text, len, &fault);
-}
-
-static void test_status_query_takes_since_and_limit(void **state)
-{
-    static const struct {
-        const char *text;
-        bool since_given;
-        uint64_t since;
-        uint32_t limit;
-    } cases[] = {
-        {"", false, 0, QR_STATUS_LIMIT_DEFAULT},
-        {"since=0", true, 0, QR_STATUS_LIMIT_DEFAULT},
-        {"since=5", true, 5, QR_STATUS_LIMIT_DEFAULT},
-        {"since=007", true, 7, QR_STATUS_LIMIT_DEFAULT},
-        {"since=18446744073709551615", true, UINT64_MAX, QR_STATUS_LIMIT_DEFAULT},
-        {"since=18446744073709551609", true, UINT64_MAX - 6, QR_STATUS_LIMIT_DEFAULT},
-        {"since=9999999999999999999", true, 9999999999999999999u, QR_STATUS_LIMIT_DEFAULT},
-        {"limit=1", false, 0, 1},
-        {"limit=100", false, 0, 100},
-        {"limit=65535", false, 0, 65535},
-        {"limit=0000000000000000000000000010", false, 0, 10},
-        {"since=3&limit=4", true, 3, 4},
-        {"limit=4&since=3", true, 3, 4},
-        {"limit=65535&since=18446744073709551615", true, UINT64_MAX, 65535},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        int got = read_query_bytes(cases[i].text, strlen(cases[i].text));
-        if (got != 0 || query.since_given != cases[i].since_given ||
-            query.limit != cases[i].limit ||
-            (cases[i].since_given && query.since != cases[i].since)) {
-            fail_msg("%s: %d, since %" PRIu64 ", limit %u", cases[i].text, got, query.since,
-                     (unsigned)query.limit);
-        }
-    }
-}
-
-static void test_status_query_without_question_mark_is_default(void **state)
-{
-    (void)state;
-    memset(&query, 0xee, sizeof query);
-    assert_int_equal(qr_status_read_query(&query, NULL, 0, &fault), 0);
-    assert_false(query.since_given);
-    assert_int_equal(query.limit, 100);
-}
-
-static void test_status_query_names_the_parameter_that_it_refuses(void **state)
-{
-    static const struct {
-        const char *text;
-        int err;
-        size_t at; /* where the parameter's name stands in text */
-        const char *name;
-        uint32_t limit;
-    } cases[] = {
-        {"limit=0", QR_ERR_PARAM_VALUE, 0, "limit", 65535},
-        {"limit=00", QR_ERR_PARAM_VALUE, 0, "limit", 65535},
-        {"limit=65536", QR_ERR_PARAM_VALUE, 0, "limit", 65535},
-        {"limit=4294967296", QR_ERR_PARAM_VALUE, 0, "limit", 65535},
-        {"limit=4294967297", QR_ERR_PARAM_VALUE, 0, "limit", 65535},
-        {"limit=18446744073709551615", QR_ERR_PARAM_VALUE, 0, "limit", 65535},
-        {"since=1&limit=65536", QR_ERR_PARAM_VALUE, 8, "limit", 65535},
-        {"limit=", QR_ERR_PARAM_VALUE, 0, "limit", 0},
-        {"limit", QR_ERR_PARAM_VALUE, 0, "limit", 0},
-        {"limit=-1", QR_ERR_PARAM_VALUE, 0, "limit", 0},
-        {"limit=+1", QR_ERR_PARAM_VALUE, 0, "limit", 0},
-        {"limit=1x", QR_ERR_PARAM_VALUE, 0, "limit", 0},
-        {"limit=%31", QR_ERR_PARAM_VALUE, 0, "limit", 0},
-        {"limit=1.0", QR_ERR_PARAM_VALUE, 0, "limit", 0},
-        {"limit=0x10", QR_ERR_PARAM_VALUE, 0, "limit", 0},
-        {"limit=1 ", QR_ERR_PARAM_VALUE, 0, "limit", 0},
-        {"limit==1", QR_ERR_PARAM_VALUE, 0, "limit", 0},
-        {"limit=1=1", QR_ERR_PARAM_VALUE, 0, "limit", 0},
-        {"limit=all", QR_ERR_PARAM_VALUE, 0, "limit", 0},
-        {"limit=1/", QR_ERR_PARAM_VALUE, 0, "limit", 0},
-        {"limit=1:", QR_ERR_PARAM_VALUE, 0, "limit", 0},
-        {"since=", QR_ERR_PARAM_VALUE, 0, "since", 0},
-        {"since", QR_ERR_PARAM_VALUE, 0, "since", 0},
-        {"since&limit=1", QR_ERR_PARAM_VALUE, 0, "since", 0},
-        {"since=&limit=1", QR_ERR_PARAM_VALUE, 0, "since", 0},
-        {"since=-0", QR_ERR_PARAM_VALUE, 0, "since", 0},
-        {"since=1,2", QR_ERR_PARAM_VALUE, 0, "since", 0},
-        {"since=1;limit=2", QR_ERR_PARAM_VALUE, 0, "since", 0},
-        {"since=18446744073709551616", QR_ERR_PARAM_VALUE, 0, "since", 0},
-        {"since=18446744073709551620", QR_ERR_PARAM_VALUE, 0, "since", 0},
-        {"since=36893488147419103232", QR_ERR_PARAM_VALUE, 0, "since", 0},
-        {"since=99999999999999999999999999", QR_ERR_PARAM_VALUE, 0, "since", 0},
-        {"limit=1&since=x", QR_ERR_PARAM_VALUE, 8, "since", 0},
-        {"since=1&since=1", QR_ERR_PARAM_REPEATED, 8, "since", 0},
-        {"since=0&since=0", QR_ERR_PARAM_REPEATED, 8, "since", 0},
-        {"limit=1&limit=2", QR_ERR_PARAM_REPEATED, 8, "limit", 0},
-        {"limit=100&limit=100", QR_ERR_PARAM_REPEATED, 10, "limit", 0},
-        {"since=1&limit=1&since=2", QR_ERR_PARAM_REPEATED, 16, "since", 0},
-        {"limit=1&since=1&limit=2", QR_ERR_PARAM_REPEATED, 16, "limit", 0},
-        {"foo=1", QR_ERR_PARAM_UNKNOWN, 0, "foo", 0},
-        {"foo", QR_ERR_PARAM_UNKNOWN, 0, "foo", 0},
-        {"since=1&foo=2", QR_ERR_PARAM_UNKNOWN, 8, "foo", 0},
-        {"foo=1&foo=1", QR_ERR_PARAM_UNKNOWN, 0, "foo", 0},
-        {"Since=1", QR_ERR_PARAM_UNKNOWN, 0, "Since", 0},
-        {"sinc=1", QR_ERR_PARAM_UNKNOWN, 0, "sinc", 0},
-        {"sinces=1", QR_ERR_PARAM_UNKNOWN, 0, "sinces", 0},
-        {"limi=1", QR_ERR_PARAM_UNKNOWN, 0, "limi", 0},
-        {"limits=1", QR_ERR_PARAM_UNKNOWN, 0, "limits", 0},
-        {"since =1", QR_ERR_PARAM_UNKNOWN, 0, "since ", 0},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        int got = read_query_bytes(cases[i].text, strlen(cases[i].text));
-        if (got != cases[i].err || (int)fault.err != cases[i].err ||
-            fault.part != query_text + cases[i].at || fault.part_len != strlen(cases[i].name) ||
-            fault.limit != cases[i].limit || fault.offset != QR_NO_OFFSET) {
-            fail_msg("%s: %d, part of %zu bytes, limit %u", cases[i].text, got, fault.part_len,
-                     (unsigned)fault.limit);
-        }
-        assert_memory_equal(fault.part, cases[i].name, fault.part_len);
-    }
-}
-
-static void test_status_query_says_where_a_name_is_missing(void **state)
-{
-    static const struct {
-        const char *text;
-        uint32_t offset;
-    } cases[] = {{"since=1&&limit=1", 8}, {"=1", 0}, {"&", 0}, {"&since=1", 0}, {"since=1&", 8}};
-
-    (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        assert_int_equal(read_query_bytes(cases[i].text, strlen(cases[i].text)),
-                         QR_ERR_PARAM_UNKNOWN);
-        assert_int_equal(fault.offset, cases[i].offset);
-        assert_int_equal(fault.part_len, strlen("query"));
-        assert_memory_equal(fault.part, "query", fault.part_len);
-    }
-}
-
-static void test_status_query_cut_at_every_length_is_whole_or_refused(void **state)
-{
-    static const char text[] = "since=123&limit=45";
-
-    (void)state;
-    for (size_t len = 1; len < sizeof text; len++) {
-        char last = text[len - 1];
-        int got = read_query_bytes(text, len);
-        if (last >= '0' && last <= '9') {
-            assert_int_equal(got, 0);
-        } else {
-            assert_true(got == QR_ERR_PARAM_UNKNOWN || got == QR_ERR_PARAM_VALUE);
-        }
-    }
-}
-
 /* ---- a reader of JSON of our own: strict, into an array of nodes ---- */
 
 struct node {
@@ -577,17 +410,17 @@ static bool add_piece(struct qr_status *status, size_t cap)
 {
     static const char nothing[65536];
     char *piece = guard_copy(nothing, cap);
-    bool done = false;
-    size_t len = qr_status_produce(status, &source, piece, cap, &done);
+    struct qr_progress progress = {0};
+    size_t len = qr_status_produce(status, &source, piece, cap, &progress);
 
     assert_true(len >= 1 && len <= cap);
     assert_true(doc_len + len < sizeof doc);
     memcpy(doc + doc_len, piece, len);
     doc_len += len;
-    return done;
+    return progress.done;
 }
 
-static void write_doc(const struct qr_status_query *of, const struct qr_now *at, size_t cap)
+static void write_doc(const struct qr_query *of, const struct qr_now *at, size_t cap)
 {
     struct qr_status status;
 
@@ -598,18 +431,17 @@ static void write_doc(const struct qr_status_query *of, const struct qr_now *at,
     }
 }
 
-static const struct qr_status_query everything = {
-    .since_given = true, .since = 0, .limit = QR_STATUS_LIMIT_MAX};
-static const struct qr_status_query newest = {.limit = QR_STATUS_LIMIT_DEFAULT};
+static const struct qr_query everything = {.given = QR_PARAM_SINCE, .limit = QR_STATUS_LIMIT_MAX};
+static const struct qr_query newest = {.limit = QR_STATUS_LIMIT_DEFAULT};
 
-static const struct node *poll_at(const struct qr_status_query *of, const struct qr_now *at)
+static const struct node *poll_at(const struct qr_query *of, const struct qr_now *at)
 {
     write_doc(of, at, 1400);
     read_doc();
     return &nodes[0];
 }
 
-static const struct node *poll(const struct qr_status_query *of)
+static const struct node *poll(const struct qr_query *of)
 {
     return poll_at(of, &now);
 }
@@ -859,7 +691,8 @@ static void test_status_time_of_event_is_null_where_it_would_be_before_1970(void
 
 static void assert_poll(bool since_given, uint64_t since, uint32_t limit)
 {
-    struct qr_status_query of = {.since_given = since_given, .since = since, .limit = limit};
+    struct qr_query of = {
+        .given = since_given ? QR_PARAM_SINCE : 0, .since = since, .limit = limit};
     uint64_t stored = ring.last_seq + 1 - ring.first_seq;
     bool reset = since_given && since > ring.last_seq;
     uint64_t base = reset ? 0 : since;
@@ -940,7 +773,10 @@ static void test_status_page_gives_newest_100_without_query(void **state)
     begin_ring(QR_RING_MAX);
     small_records = true;
     put(250);
-    assert_int_equal(read_query_bytes("", 0), 0);
+    struct qr_query query;
+    struct qr_fault fault;
+
+    assert_int_equal(qr_query_read(&query, QR_STATUS_PARAMS, NULL, 0, &fault), 0);
     const struct node *root = poll(&query);
     assert_events(root, 151, 250);
     assert_page(root, 250, false, 0, false);
@@ -960,7 +796,7 @@ static uint32_t random_below(uint32_t limit)
 static void test_status_poll_loop_sees_each_event_once(void **state)
 {
     uint64_t seen = 0, missed = 0;
-    struct qr_status_query of = {.since_given = true};
+    struct qr_query of = {.given = QR_PARAM_SINCE};
 
     (void)state;
     random_state = 0x9e3779b97f4a7c15;
@@ -983,7 +819,7 @@ static void test_status_poll_loop_sees_each_event_once(void **state)
 
 static void test_status_poll_loop_notices_a_restart(void **state)
 {
-    struct qr_status_query of = {.since_given = true, .limit = 100};
+    struct qr_query of = {.given = QR_PARAM_SINCE, .limit = 100};
 
     (void)state;
     begin_ring(2048);
@@ -1005,8 +841,7 @@ static void test_status_poll_loop_notices_a_restart(void **state)
 
 static char whole[sizeof doc];
 
-static void assert_same_document_at_every_cap(const struct qr_status_query *of,
-                                              const struct qr_now *at)
+static void assert_same_document_at_every_cap(const struct qr_query *of, const struct qr_now *at)
 {
     write_doc(of, at, 65536);
     size_t whole_len = doc_len;
@@ -1085,7 +920,7 @@ static void test_status_document_is_the_same_for_pieces_of_random_size(void **st
 static void test_status_document_under_way_may_be_moved(void **state)
 {
     struct qr_status status[2];
-    struct qr_status_query of = everything;
+    struct qr_query of = everything;
     struct qr_now at = now;
     size_t which = 0;
 
@@ -1111,8 +946,9 @@ static void test_status_document_under_way_may_be_moved(void **state)
 static void test_status_documents_under_way_do_not_mix(void **state)
 {
     struct qr_status status, other;
-    struct qr_status_query of = {.since_given = true, .since = 70, .limit = 3};
-    bool done = false, other_done = false;
+    struct qr_query of = {.given = QR_PARAM_SINCE, .since = 70, .limit = 3};
+    struct qr_progress other_progress = {0};
+    bool done = false;
     char bytes[700];
 
     (void)state;
@@ -1126,8 +962,8 @@ static void test_status_documents_under_way_do_not_mix(void **state)
     qr_status_begin(&other, &source, &of, &now);
     while (!done) {
         done = add_piece(&status, 512);
-        if (!other_done) {
-            (void)qr_status_produce(&other, &source, bytes, sizeof bytes, &other_done);
+        if (!other_progress.done) {
+            (void)qr_status_produce(&other, &source, bytes, sizeof bytes, &other_progress);
         }
     }
     assert_int_equal(doc_len, whole_len);
@@ -1160,12 +996,11 @@ static uint64_t assert_given_or_missed(uint64_t since, uint64_t first_there, uin
 }
 
 /* Makes a document while events come between its pieces. */
-static uint64_t write_while_overwritten(const struct qr_status_query *of, size_t cap,
-                                        uint32_t puts_most)
+static uint64_t write_while_overwritten(const struct qr_query *of, size_t cap, uint32_t puts_most)
 {
     struct qr_status status;
     uint64_t last = ring.last_seq, first = ring.first_seq;
-    uint64_t since = of->since_given ? of->since : 0;
+    uint64_t since = (of->given & QR_PARAM_SINCE) != 0 ? of->since : 0;
 
     doc_len = 0;
     qr_status_begin(&status, &source, of, &now);
@@ -1177,7 +1012,7 @@ static uint64_t write_while_overwritten(const struct qr_status_query *of, size_t
     uint64_t next = number_of(&nodes[0], "next");
     assert_true(next <= last);
     assert_int_equal(flag_of(&nodes[0], "more"), next < last);
-    if (!of->since_given) { /* none was missed before it began */
+    if ((of->given & QR_PARAM_SINCE) == 0) { /* none was missed before it began */
         since = next - number_of(&nodes[0], "missed") - parts_of(get(&nodes[0], "events"));
         assert_true(since + 1 >= first);
     }
@@ -1207,7 +1042,7 @@ static void test_status_events_overwritten_between_pieces_are_missed(void **stat
 
 static void test_status_events_overwritten_before_first_piece_are_missed(void **state)
 {
-    struct qr_status_query of = {.since_given = true, .since = 8, .limit = 4};
+    struct qr_query of = {.given = QR_PARAM_SINCE, .since = 8, .limit = 4};
     struct qr_status status;
 
     (void)state;
@@ -1267,7 +1102,7 @@ static void test_status_event_under_way_is_whole_after_it_was_overwritten(void *
 
 static void test_status_poll_loop_accounts_for_all_while_overwritten(void **state)
 {
-    struct qr_status_query of = {.since_given = true};
+    struct qr_query of = {.given = QR_PARAM_SINCE};
     uint64_t seen = 0, missed = 0;
 
     (void)state;
@@ -1306,11 +1141,6 @@ static void test_status_document_gives_no_event_newer_than_its_beginning(void **
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_status_query_takes_since_and_limit),
-        cmocka_unit_test(test_status_query_without_question_mark_is_default),
-        cmocka_unit_test(test_status_query_names_the_parameter_that_it_refuses),
-        cmocka_unit_test(test_status_query_says_where_a_name_is_missing),
-        cmocka_unit_test(test_status_query_cut_at_every_length_is_whole_or_refused),
         cmocka_unit_test(test_status_document_of_empty_ring_has_all_members),
         cmocka_unit_test(test_status_document_shows_ring_as_it_is),
         cmocka_unit_test(test_status_document_shows_events),
