@@ -87,7 +87,7 @@ def test_start_tells_what_to_open_and_what_to_try(start, net):
     ]
     words = lines[1].split()
     assert server.curl("-d", words[3].strip("'"), words[4]) == HANDLED
-    assert server.curl(lines[0].split()[1]).startswith(b'{"service":"quitring"')
+    assert server.curl(lines[0].split()[1]).startswith(b"<!doctype html>")
     server.stop()
     assert server.output(3) == lines
 
