@@ -1914,9 +1914,233 @@ static void test_server_closes_everything(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* ---- long polls and event streams ---- */
+
+#define WAIT    "GET /status?since=0&wait=30 HTTP/1.1\r\nHost: a\r\n\r\n"
+#define EVENTS  "GET /events HTTP/1.1\r\nHost: a\r\n\r\n"
+#define WAIT_MS 30000u
+
+static bool received(int client, const char *text)
+{
+    size_t len;
+    const char *bytes = fake_received(client, &len);
+
+    for (size_t at = 0; at + strlen(text) <= len; at++) {
+        if (memcmp(bytes + at, text, strlen(text)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int client_that_waits(const char *request)
+{
+    int client = client_with(request);
+
+    settle();
+    assert_false(has_reply(client));
+    assert_state(client, FAKE_OPEN);
+    return client;
+}
+
+static void test_server_answers_a_long_poll_when_an_event_is_stored(void **state)
+{
+    int waiter = client_that_waits(WAIT);
+    int caller;
+
+    (void)state;
+    assert_int_equal(stats.connectionsWaiting, 1);
+    pass(WAIT_MS - 1);
+    assert_false(has_reply(waiter));
+    caller = client_with(CALL);
+    settle();
+    assert_reply(caller);
+    assert_reply(waiter);
+    assert_non_null(strstr(reply.content, "\"seq\":1,"));
+    assert_int_equal(stats.connectionsWaiting, 0);
+    assert_int_equal(stats.polls, 1);
+}
+
+static void test_server_answers_a_long_poll_when_its_time_is_over(void **state)
+{
+    int waiter = client_that_waits(WAIT);
+
+    (void)state;
+    pass(WAIT_MS - 1);
+    assert_false(has_reply(waiter));
+    pass(1);
+    assert_reply(waiter);
+    assert_non_null(strstr(reply.content, "\"events\":[]"));
+    assert_state(waiter, FAKE_OPEN);
+}
+
+static void test_server_tells_events_to_streams(void **state)
+{
+    int stream = client_that_waits(EVENTS);
+
+    (void)state;
+    assert_int_equal(stats.connectionsWaiting, 1);
+    assert_true(received(stream, "event: start\n"));
+    assert_false(received(stream, "id: "));
+    for (int i = 1; i < 4; i++) {
+        char id[20];
+        (void)client_after(CALL);
+        snprintf(id, sizeof id, "id: %d\n", i);
+        assert_true(received(stream, id));
+    }
+    pass(10 * (uint64_t)QR_REPLY_TIMEOUT_MS);
+    assert_state(stream, FAKE_OPEN);
+    assert_true(received(stream, ":\n\n"));
+    fake_fin(stream);
+    settle();
+    assert_state(stream, FAKE_CLOSED);
+    assert_int_equal(stats.connectionsWaiting, 0);
+}
+
+/* The reply to the caller goes out before any of those who wait is told. */
+static void test_server_replies_to_callers_before_it_tells_who_waits(void **state)
+{
+    int streams[QR_WAITERS_MAX];
+    int caller;
+
+    (void)state;
+    for (size_t i = 0; i < QR_WAITERS_MAX; i++) {
+        streams[i] = client_that_waits(EVENTS);
+    }
+    caller = client_with(CALL);
+    turn();                                   /* accepts it */
+    fake_fail(FAKE_SEND, 2, 1, QR_NET_AGAIN); /* only one more is sent */
+    wait_for(FOREVER);
+    serve();
+    fake_fail(FAKE_SEND, 0, 0, 0);
+    assert_reply(caller);
+    settle();
+    for (size_t i = 0; i < QR_WAITERS_MAX; i++) {
+        assert_true(received(streams[i], "id: 1\n"));
+    }
+}
+
+static void test_server_lets_a_third_wait_and_no_more(void **state)
+{
+    int waiter;
+
+    (void)state;
+    for (unsigned i = 0; i < QR_WAITERS_MAX; i++) {
+        waiter = client_that_waits(i % 2 == 0 ? WAIT : EVENTS);
+    }
+    assert_int_equal(stats.connectionsWaiting, QR_WAITERS_MAX);
+    int client = client_with(WAIT EVENTS POLL);
+    settle();
+    assert_reply(client); /* at once, with what there is */
+    assert_non_null(strstr(reply.content, "\"events\":[]"));
+    assert_true(has_reply(client));
+    assert_int_equal(reply.status, 503);
+    assert_non_null(strstr(reply.content, "\"errCode\":5405"));
+    assert_reply(client);
+    assert_int_equal(stats.waitsRefused, 2);
+    fake_reset(waiter);
+    settle();
+    assert_int_equal(stats.connectionsWaiting, QR_WAITERS_MAX - 1);
+    (void)client_that_waits(EVENTS);
+}
+
+static void test_server_does_not_count_those_twice_that_come_at_once(void **state)
+{
+    unsigned waiting = 0;
+    int first = connect_client();
+
+    (void)state;
+    send_text(first, EVENTS);
+    for (unsigned i = 1; i < 2 * QR_WAITERS_MAX; i++) {
+        (void)client_with(EVENTS);
+    }
+    settle();
+    for (unsigned i = 0; i < 2 * QR_WAITERS_MAX; i++) {
+        waiting += received(first + (int)i, "event: start\n");
+    }
+    assert_int_equal(waiting, QR_WAITERS_MAX);
+    assert_int_equal(stats.connectionsWaiting, QR_WAITERS_MAX);
+}
+
+/* Who waits is in the middle of a request; and one that does not read holds its slot alone. */
+static void test_server_gives_up_nobody_who_waits(void **state)
+{
+    int stream = client_that_waits(EVENTS);
+    int waiter = client_that_waits(WAIT);
+
+    (void)state;
+    for (unsigned i = 0; i < QR_CONNS_MAX + 5; i++) {
+        (void)client_with(HEALTH);
+        settle();
+        pass(QR_FRESH_GRACE_MS);
+    }
+    assert_state(stream, FAKE_OPEN);
+    assert_state(waiter, FAKE_OPEN);
+}
+
+static void test_server_cuts_off_a_stream_that_does_not_read(void **state)
+{
+    int stream = client_that_waits(EVENTS);
+
+    (void)state;
+    fake_set_room(stream, 10);
+    (void)client_after(CALL);
+    pass(QR_REPLY_TIMEOUT_MS - 1);
+    assert_state(stream, FAKE_OPEN);
+    pass(1);
+    assert_state(stream, FAKE_RESET);
+    assert_int_equal(stats.connectionsWaiting, 0);
+}
+
+static void test_server_ends_waiting_when_it_stops(void **state)
+{
+    int stream = client_that_waits(EVENTS);
+    int waiter = client_that_waits(WAIT);
+
+    (void)state;
+    qr_server_stop(&server);
+    assert_false(qr_server_stopped(&server));
+    wait_for(FOREVER);
+    assert_int_equal(fake_timeout_ms(), 0); /* it does not sleep over it */
+    serve();
+    settle();
+    assert_reply(waiter);
+    assert_true(reply.close);
+    assert_true(has_reply(stream)); /* with its last chunk */
+    fake_fin(waiter);
+    fake_fin(stream);
+    settle();
+    assert_true(qr_server_stopped(&server));
+    assert_int_equal(stats.connectionsWaiting, 0);
+}
+
+static void test_server_counts_connections_by_state(void **state)
+{
+    (void)state;
+    (void)client_after(HEALTH);
+    (void)client_that_waits(WAIT);
+    (void)client_that_waits(EVENTS);
+    (void)client_with("nonsense\r\n\r\n");
+    settle();
+    assert_int_equal(qr_server_count(&server, QR_CONN_READING), 1);
+    assert_int_equal(qr_server_count(&server, QR_CONN_WAITING), 1);
+    assert_int_equal(qr_server_count(&server, QR_CONN_REPLYING), 1);
+    assert_int_equal(qr_server_count(&server, QR_CONN_CLOSING), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_server_answers_a_long_poll_when_an_event_is_stored),
+        TEST(test_server_answers_a_long_poll_when_its_time_is_over),
+        TEST(test_server_tells_events_to_streams),
+        TEST(test_server_replies_to_callers_before_it_tells_who_waits),
+        TEST(test_server_lets_a_third_wait_and_no_more),
+        TEST(test_server_does_not_count_those_twice_that_come_at_once),
+        TEST(test_server_gives_up_nobody_who_waits),
+        TEST(test_server_cuts_off_a_stream_that_does_not_read),
+        TEST(test_server_ends_waiting_when_it_stops),
+        TEST(test_server_counts_connections_by_state),
         TEST(test_server_listens_on_the_port),
         TEST(test_server_says_why_it_cannot_listen),
         TEST(test_server_serves_several_clients),
