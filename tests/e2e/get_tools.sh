@@ -23,6 +23,7 @@ chronyd chrony
 avahi-daemon avahi-daemon
 avahi-browse avahi-utils
 dbus-daemon dbus
+prometheus prometheus
 END
 }
 
