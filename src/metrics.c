@@ -117,65 +117,44 @@ static bool put_fact(struct qr_metrics *metrics, const struct qr_metrics_source 
     return true;
 }
 
+/* One that begins a metric has a help text. */
 static const struct {
-    const char *name, *help, *label, *value;
     uint16_t offset; /* in struct qr_stats */
+    const char *name, *label, *value, *help;
 } counters[] = {
-#define COUNTER(member, name, label, value, help)                                                  \
-    {name, help, label, value, offsetof(struct qr_stats, member)},
-    COUNTER(requests, "requests_total", NULL, NULL, "Whole requests.") COUNTER(
-        stored, "callbacks_total", "outcome", "stored",
-        "Callbacks, by what became of them.") COUNTER(refused, "callbacks_total", "outcome",
-                                                      "refused",
-                                                      "") COUNTER(ignored, "callbacks_total",
-                                                                  "outcome", "ignored", "")
-        COUNTER(polls, "polls_total", NULL, NULL, "Status documents and event streams.") COUNTER(
-            badRequests, "bad_requests_total", NULL, NULL,
-            "Requests answered with 4xx or 5xx that were no callbacks.")
-            COUNTER(targetTooLong, "limits_exceeded_total", "limit", "target",
-                    "What went over a limit, by which.") COUNTER(headTooLarge,
-                                                                 "limits_exceeded_total", "limit",
-                                                                 "head", "")
-                COUNTER(contentTooLarge, "limits_exceeded_total", "limit", "content", "") COUNTER(
-                    jsonTooDeep, "limits_exceeded_total", "limit", "json_depth",
-                    "") COUNTER(jsonTooManyTokens, "limits_exceeded_total", "limit", "json_tokens",
-                                "") COUNTER(idTooLong, "limits_exceeded_total", "limit", "id",
-                                            "") COUNTER(operationIDsCut, "limits_exceeded_total",
-                                                        "limit", "operation_id", "")
-                    COUNTER(waitsRefused, "limits_exceeded_total", "limit", "waiters", "") COUNTER(
-                        connectionsFull, "limits_exceeded_total", "limit",
-                        "connections", "")
-                        COUNTER(
-                            timeouts, "timeouts_total",
-                            NULL, NULL,
-                            "Heads, contents and replies over their deadline.")
-                            COUNTER(
-                                connectionsAccepted, "connections_accepted_total", NULL, NULL,
-                                "Connections accepted.")
-                                COUNTER(
-                                    connectionsReset, "connections_lost_total", "reason", "reset",
-                                    "Connections that ended early, by why.")
-                                    COUNTER(
-                                        connectionsIdleClosed, "connections_lost_total",
-                                        "reason", "idle", "") COUNTER(connectionsDropped,
-                                                                      "connections_lost_total",
-                                                                      "reason", "evicted", "")
-                                        COUNTER(
-                                            connectionsOpen, "connections_open",
-                                            NULL, NULL,
-                                            "Connections open now.")
-                                            COUNTER(
-                                                connectionsOpenMost, "connections_open_max", NULL,
-                                                NULL, "The most that were open.")
-                                                COUNTER(
-                                                    connectionsWaiting, "connections_waiting", NULL,
-                                                    NULL,
-                                                    "Long polls and event streams among them.")
-                                                    COUNTER(
-                                                        networkNoMemory, "network_no_memory_total",
-                                                        NULL, NULL,
-                                                        "Times that the network was out of memory.")
-#undef COUNTER
+#define AT(member) offsetof(struct qr_stats, member)
+    {AT(requests), "requests_total", NULL, NULL, "Whole requests."},
+    {AT(stored), "callbacks_total", "outcome", "stored", "Callbacks, by what became of them."},
+    {AT(refused), "callbacks_total", "outcome", "refused", ""},
+    {AT(ignored), "callbacks_total", "outcome", "ignored", ""},
+    {AT(polls), "polls_total", NULL, NULL, "Status documents and event streams."},
+    {AT(badRequests), "bad_requests_total", NULL, NULL,
+     "Requests answered with 4xx or 5xx that were no callbacks."},
+    {AT(targetTooLong), "limits_exceeded_total", "limit", "target",
+     "What went over a limit, by which."},
+    {AT(headTooLarge), "limits_exceeded_total", "limit", "head", ""},
+    {AT(contentTooLarge), "limits_exceeded_total", "limit", "content", ""},
+    {AT(chunkExtTooLarge), "limits_exceeded_total", "limit", "chunk_extensions", ""},
+    {AT(jsonTooDeep), "limits_exceeded_total", "limit", "json_depth", ""},
+    {AT(jsonTooManyTokens), "limits_exceeded_total", "limit", "json_tokens", ""},
+    {AT(idTooLong), "limits_exceeded_total", "limit", "id", ""},
+    {AT(operationIDsCut), "limits_exceeded_total", "limit", "operation_id", ""},
+    {AT(waitsRefused), "limits_exceeded_total", "limit", "waiters", ""},
+    {AT(connectionsFull), "limits_exceeded_total", "limit", "connections", ""},
+    {AT(timeouts), "timeouts_total", NULL, NULL,
+     "Heads, contents and replies over their deadline."},
+    {AT(connectionsAccepted), "connections_accepted_total", NULL, NULL, "Connections accepted."},
+    {AT(connectionsReset), "connections_lost_total", "reason", "reset",
+     "Connections that ended early, by why."},
+    {AT(connectionsIdleClosed), "connections_lost_total", "reason", "idle", ""},
+    {AT(connectionsDropped), "connections_lost_total", "reason", "evicted", ""},
+    {AT(connectionsOpen), "connections_open", NULL, NULL, "Connections open now."},
+    {AT(connectionsOpenMost), "connections_open_max", NULL, NULL, "The most that were open."},
+    {AT(connectionsWaiting), "connections_waiting", NULL, NULL,
+     "Long polls and event streams among them."},
+    {AT(networkNoMemory), "network_no_memory_total", NULL, NULL,
+     "Times that the network was out of memory."},
+#undef AT
 };
 
 static bool put_counter(struct qr_metrics *metrics, const struct qr_metrics_source *source,

@@ -376,7 +376,7 @@ static void reject(uint32_t addr, uint16_t port, const struct wire_segment *segm
 
 static void check_segment(const struct peer *peer, const struct wire_segment *segment)
 {
-    bool probe = segment->len == 1; /* of a window that is closed */
+    bool probe = segment->len <= 1; /* of a window that is closed; or no data at all */
 
     assert_true(segment->len <= peer->mss);
     if ((segment->flags & (SYN | RST)) == 0) {
