@@ -366,16 +366,11 @@ static size_t produce_table(void *ctx, void *work, const struct qr_now *now, cha
     return qr_table_produce(work, &api->status, out, cap, progress);
 }
 
-static void serve_table(struct qr_api *api, const struct qr_request *request,
-                        const struct qr_now *now, void *work, struct qr_response *response)
+static void begin_table(struct qr_api *api, const struct qr_query *query, const struct qr_now *now,
+                        void *work, struct qr_response *response)
 {
-    struct qr_query query;
-
-    if (!read_query(api, &query, QR_TABLE_PARAMS, request, work, response)) {
-        return;
-    }
     note(api, "table", NULL, 0);
-    qr_table_begin(work, &api->status, &query, now);
+    qr_table_begin(work, &api->status, query, now);
     response->status = 200;
     response->content_type = html_type;
     response->fields = qr_page_plain_fields;
@@ -383,12 +378,24 @@ static void serve_table(struct qr_api *api, const struct qr_request *request,
     response->produce = produce_table;
 }
 
-/* Who takes no compressed page gets the table. */
+static void serve_table(struct qr_api *api, const struct qr_request *request,
+                        const struct qr_now *now, void *work, struct qr_response *response)
+{
+    struct qr_query query;
+
+    if (read_query(api, &query, QR_TABLE_PARAMS, request, work, response)) {
+        begin_table(api, &query, now, work, response);
+    }
+}
+
+/* Who takes no compressed page gets the newest events in a table. A query is the page's own. */
 static void serve_page(struct qr_api *api, const struct qr_request *request,
                        const struct qr_now *now, void *work, struct qr_response *response)
 {
+    static const struct qr_query newest = {.limit = QR_STATUS_LIMIT_DEFAULT};
+
     if (!request->takes_gzip) {
-        serve_table(api, request, now, work, response);
+        begin_table(api, &newest, now, work, response);
         return;
     }
     note(api, "page", NULL, 0);

@@ -12,11 +12,19 @@ import urllib.parse
 import pytest
 
 from boards import BOARD
-from conftest import CLIENT_S, CONNS_MAX, HANDLED, ID_MAX, QUIT, quit_body, quit_request
+from conftest import (
+    CLIENT_S,
+    CONNS_MAX,
+    HANDLED,
+    ID_MAX,
+    QUIT,
+    free_port,
+    quit_body,
+    quit_request,
+)
 from services import libraries, tool
 
 WAITERS_MAX = BOARD.limit("WAITERS_MAX")
-HEARTBEAT_S = BOARD.limit("HEARTBEAT_MS") / 1000
 QUICK_S = 5  # far less than any wait that a test asks for
 
 
@@ -83,9 +91,9 @@ def test_filter_and_wait_refuse_bad_values(server, query, code, place):
 # ---- long polls ----
 
 
-def begin(server, target, *fields):
+def begin(server, target, *fields, **how):
     """A request on a connection of its own, whose reply is still to come."""
-    raw = server.raw()
+    raw = server.raw(**how)
     lines = "".join(f"{field}\r\n" for field in fields)
     raw.send(f"GET {target} HTTP/1.1\r\nHost: q\r\n{lines}\r\n".encode())
     return raw
@@ -193,8 +201,8 @@ def test_entity_tag_and_wait_go_together(server):
 class Stream:
     """Reads an event stream: blocks of lines with an empty one behind."""
 
-    def __init__(self, server, target="/events", *fields):
-        self.raw = begin(server, target, *fields)
+    def __init__(self, server, target="/events", *fields, **how):
+        self.raw = begin(server, target, *fields, **how)
         self.server = server
         self.buffer = b""
         status = self.raw.file.readline()
@@ -279,12 +287,12 @@ def test_stream_refuses_what_it_cannot_read(server):
 def test_stream_counts_what_a_slow_reader_missed(start, net):
     """It does not read while the ring turns over; each event is then given or counted."""
     server = start.on(net, "--ring", BOARD.limit("RING_MIN"))
-    n = 3000
-    with Stream(server, f"/events?since={server.seq0}") as stream:
+    n = 20000 if BOARD.is_process else 3000
+    with Stream(server, f"/events?since={server.seq0}", receive_bytes=4096) as stream:
         assert stream.message()[0] == "start"
         with server.raw() as raw:
             for at in range(0, n, 100):
-                raw.send(quit_request("group", "user" * 20) * 100)
+                raw.send(quit_request("group", "user" * 50) * 100)
                 for _ in range(100):
                     assert raw.reply().body == HANDLED
         missed, last = 0, server.seq0
@@ -297,17 +305,6 @@ def test_stream_counts_what_a_slow_reader_missed(start, net):
                 assert int(number) == last + 1
                 last += 1
         assert missed > 0
-
-
-@pytest.mark.not_on_boards
-@pytest.mark.parametrize("net", ["host"])
-def test_stream_says_that_it_lives(start, net):
-    server = start.on(net)
-    with Stream(server) as stream:
-        assert stream.message()[0] == "start"
-        started = time.monotonic()
-        assert stream.block() == ":"
-        assert time.monotonic() - started > HEARTBEAT_S / 2
 
 
 def test_stream_ends_with_the_program(start):
@@ -391,7 +388,7 @@ def test_metrics_are_scraped_by_prometheus(start, net, tmp_path):
         f"  static_configs: [{{targets: ['{server.host}:{server.port}']}}]\n"
     )
     prometheus = tool("prometheus")
-    address = f"127.0.0.1:{start.free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     program = start.program(
         [prometheus, f"--config.file={tmp_path}/prometheus.yml", f"--web.listen-address={address}",
          f"--storage.tsdb.path={tmp_path}/data", "--log.level=warn"],
