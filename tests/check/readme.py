@@ -10,12 +10,19 @@ runs this.
 so must, there and wherever else the README has code, each `make TARGET` and each `quitring --OPTION`
 be one that there is.
 
+```python, ```go and ```javascript blocks are programs that follow what is stored: each is run, when all
+console blocks were, until it has printed what the README's callback has stored, and what is stored
+then. A ```yaml block is
+Prometheus's configuration.
+
 All of it happens in a network namespace of its own where that may be made, so that the ports that
 the README names are free.
 """
 
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +32,14 @@ import time
 import report
 
 README = "README.md"
+TOOLS = "build/tools/usr/bin"  # where get_tools.sh puts what is not installed
+STORED = "G001 user123"
+CALLBACK = "http://127.0.0.1:8080/callbackAfterQuitGroupCommand"
+PROGRAMS = {
+    "python": ("follow.py", ["python3", "{}"]),
+    "go": ("follow.go", ["go", "run", "{}"]),
+    "javascript": ("follow.mjs", ["node", "{}"]),
+}
 PROGRAM = "build/linux/quitring"
 COMMAND_TIMEOUT_S = 120
 NOT_RUN = re.compile(r"make( -j\S*)? (test|run-tests|check|check-readme)")
@@ -100,7 +115,9 @@ def environment(home):
         file.write("no-progress-meter\n")
     drop = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKE_TERMOUT", "MAKE_TERMERR", "CC")
     env = {name: value for name, value in os.environ.items() if name not in drop}
-    return dict(env, CURL_HOME=home)
+    go = {"GOCACHE": os.path.abspath("build/test/go-cache"), "GOPATH": f"{home}/go",
+          "GOPROXY": "off", "GO111MODULE": "off", "CGO_ENABLED": "0"}
+    return dict(env, CURL_HOME=home, **go)
 
 
 def start(command, output, env):
@@ -142,6 +159,11 @@ def background(command, expected, env, running):
     output = tempfile.NamedTemporaryFile()
     process = start(command.rstrip().rstrip("&"), output, env)
     running.append((process, output))
+    return until(process, output, expected)
+
+
+def until(process, output, expected):
+    """Waits until all that it has printed begins so. What is wrong, or None."""
     deadline = time.monotonic() + COMMAND_TIMEOUT_S
     while not matches(expected, text_of(output), open_end=True):
         if process.poll() is not None or time.monotonic() > deadline:
@@ -162,7 +184,49 @@ def stop(running):
         output.close()
 
 
-def run(found, env):
+def follow(language, lines, folder, env, running, told):
+    """Runs a program until it has told what was stored, and what is stored then. told grows by the
+    latter. What is wrong, or None."""
+    name, words = PROGRAMS[language]
+    path = os.path.join(folder, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+    command = " ".join(words).format(path)
+    fault = background(command, told, env, running)
+    if fault:
+        return fault
+    told.append(f"G002 {language}")
+    subprocess.run(["curl", "-s", "-d", json.dumps({"groupID": "G002", "userID": language}), CALLBACK],
+                   env=env, check=True, capture_output=True, timeout=COMMAND_TIMEOUT_S)
+    process, output = running[-1]
+    return until(process, output, told)
+
+
+def config_fault(lines, folder, env):
+    path = os.path.join(folder, "prometheus.yml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+    env = dict(env, PATH=f"{env['PATH']}:{TOOLS}")
+    promtool = shutil.which("promtool", path=env["PATH"])
+    if promtool is None:
+        return None  # the end-to-end tests say what is missing
+    done = subprocess.run([promtool, "check", "config", path], env=env, capture_output=True, text=True)
+    return None if done.returncode == 0 else done.stdout + done.stderr
+
+
+def programs(text, folder, env, running):
+    told = [STORED]
+    for language, first, lines in blocks(text):
+        fault = None
+        if language in PROGRAMS:
+            fault = follow(language, lines, folder, env, running, told)
+        elif language == "yaml":
+            fault = config_fault(lines, folder, env)
+        if fault:
+            yield f"{README}:{first}: {language}: {fault}"
+
+
+def run(found, text, folder, env):
     """Runs all steps; stops at the first fault, since later steps build on earlier ones."""
     running = []
     try:
@@ -175,9 +239,9 @@ def run(found, env):
                 fault = foreground(command, expected, env)
             if fault:
                 return [f"{README}:{number}: {command}: {fault}"]
+        return list(programs(text, folder, env, running))
     finally:
         stop(running)
-    return []
 
 
 def named_faults(text):
@@ -257,7 +321,7 @@ def main():
     faults += named_faults(text)
     if not faults:
         with tempfile.TemporaryDirectory() as home:
-            faults = run(found, environment(home))
+            faults = run(found, text, home, environment(home))
     report.finish("readme", faults, "what the blocks mean is in tests/check/readme.py")
 
 
