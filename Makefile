@@ -377,9 +377,9 @@ check-size: build-sizes ## what the README says of sizes
 	@$(PYTHON) tests/check/size.py --readme $(SIZE_NAMES:%=build/%/quitring)
 
 .PHONY: bench
-bench: all ## what a request costs: instructions, with BOARD=mps2-an385 or mps2-an511
+bench: all ## what a callback costs beside readers; in instructions, with BOARD=mps2-an385 or mps2-an511
 ifeq ($(BOARD_BENCH),)
-	@echo 'quitring: make bench takes BOARD=mps2-an385 or mps2-an511' >&2; exit 1
+	@echo 'quitring: make bench takes BOARD=linux, mps2-an385 or mps2-an511' >&2; exit 1
 else
 	@$(BOARD_BENCH)
 endif

@@ -109,6 +109,10 @@
 #define QR_WAITERS_MAX (QR_CONNS_MAX / 3)
 #endif
 
+/* Milliseconds that those who wait are left alone after they were told: of each quit by itself,
+ * with many who wait, they would take more time than the callers. */
+#define QR_NEWS_REST_MS 10
+
 /* Pieces sent on one connection before the others have their turn. */
 #define QR_SENDS_A_TURN 8
 

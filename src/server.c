@@ -13,6 +13,7 @@ int qr_server_open(struct qr_server *server, const struct qr_net *net,
     server->stats = stats;
     server->full = false;
     server->news = 0;
+    server->news_again_ms = 0;
     server->accept_again_ms = 0;
     server->grace_ms = QR_GRACE_MS;
     server->grace_used_ms = 0;
@@ -173,6 +174,13 @@ static uint64_t accept_look_ms(const struct qr_server *server)
     return earliest_ms;
 }
 
+/* Whether an event was stored that those who wait have not been told. */
+static bool has_news(const struct qr_server *server)
+{
+    return server->handler->news != NULL && *server->handler->news != server->news &&
+           server->stats->connectionsWaiting != 0;
+}
+
 static void add_poll(struct qr_server *server, int socket, bool want_read, bool want_write)
 {
     server->polls[server->n_polls++] =
@@ -207,6 +215,9 @@ void qr_server_wait(struct qr_server *server, const struct qr_now *now, uint32_t
         if (server->slots[i].socket >= 0) {
             timeout_ms = add_slot(server, &server->slots[i], now, timeout_ms);
         }
+    }
+    if (has_news(server)) {
+        timeout_ms = until(server->news_again_ms, now, timeout_ms);
     }
     if (may_accept(server, now)) {
         add_poll(server, server->listener, true, false);
@@ -334,10 +345,11 @@ static void serve_slot(struct qr_server *server, struct qr_slot *slot, bool read
 /* Those who wait for events, when one was stored: behind all others, whose replies come first. */
 static void serve_news(struct qr_server *server, const struct qr_now *now)
 {
-    if (server->handler->news == NULL || *server->handler->news == server->news) {
+    if (!has_news(server) || now->uptime_ms < server->news_again_ms) {
         return;
     }
     server->news = *server->handler->news;
+    server->news_again_ms = now->uptime_ms + QR_NEWS_REST_MS;
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
         if (server->slots[i].socket >= 0 && qr_conn_waits(&server->slots[i].conn)) {
             serve_slot(server, &server->slots[i], false, true, now);

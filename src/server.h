@@ -27,6 +27,7 @@ struct qr_server {
     int listener;             /* -1: not listening (any more) */
     bool full;                /* no slot is free, and none can be freed */
     uint64_t news;            /* of the handler, as it was when those who wait were asked last */
+    uint64_t news_again_ms;   /* uptime until which they are left alone */
     uint64_t accept_again_ms; /* uptime until which accept rests, after the network had no memory */
     uint32_t grace_ms;        /* QR_GRACE_MS; less while many use it up */
     uint64_t grace_used_ms;   /* uptime at which one was last given up for having used it up */

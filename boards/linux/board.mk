@@ -16,6 +16,7 @@ SLIRP_LIBS ?= -lslirp
 BOARD_CFLAGS += $(SLIRP_CFLAGS)
 BOARD_LIBS := $(SLIRP_LIBS)
 BOARD_NEEDS := libslirp-dev
+BOARD_BENCH = $(PYTHON) tests/bench/readers.py
 else
 include boards/linux/cross.mk
 endif

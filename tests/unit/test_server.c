@@ -1985,6 +1985,7 @@ static void test_server_tells_events_to_streams(void **state)
     for (int i = 1; i < 4; i++) {
         char id[20];
         (void)client_after(CALL);
+        pass(QR_NEWS_REST_MS);
         snprintf(id, sizeof id, "id: %d\n", i);
         assert_true(received(stream, id));
     }
@@ -2018,6 +2019,32 @@ static void test_server_replies_to_callers_before_it_tells_who_waits(void **stat
     for (size_t i = 0; i < QR_WAITERS_MAX; i++) {
         assert_true(received(streams[i], "id: 1\n"));
     }
+}
+
+/* So that callers have most of the time, however many wait. */
+static void test_server_tells_who_waits_of_many_events_at_once(void **state)
+{
+    int stream = client_that_waits(EVENTS);
+    unsigned sends;
+
+    (void)state;
+    (void)client_after(CALL);
+    assert_true(received(stream, "id: 1\n"));
+    sends = fake_sends_to(stream);
+    for (int i = 0; i < 5; i++) {
+        (void)client_after(CALL);
+    }
+    assert_int_equal(fake_sends_to(stream), sends);
+    wait_for(FOREVER);
+    assert_int_equal(fake_timeout_ms(), QR_NEWS_REST_MS); /* and no longer */
+    now.uptime_ms += QR_NEWS_REST_MS;
+    serve();
+    settle();
+    assert_true(received(stream, "id: 6\n"));
+    assert_int_equal(fake_sends_to(stream), sends + 1);
+    pass(1000);
+    (void)client_after(CALL); /* at once */
+    assert_true(received(stream, "id: 7\n"));
 }
 
 static void test_server_lets_a_third_wait_and_no_more(void **state)
@@ -2135,6 +2162,7 @@ int main(void)
         TEST(test_server_answers_a_long_poll_when_its_time_is_over),
         TEST(test_server_tells_events_to_streams),
         TEST(test_server_replies_to_callers_before_it_tells_who_waits),
+        TEST(test_server_tells_who_waits_of_many_events_at_once),
         TEST(test_server_lets_a_third_wait_and_no_more),
         TEST(test_server_does_not_count_those_twice_that_come_at_once),
         TEST(test_server_gives_up_nobody_who_waits),
