@@ -873,6 +873,18 @@ static void test_api_routes_by_path_and_method(void **state)
         {"POST", "/xcallbackAfterQuitGroupCommand", 404, NULL, "requests badRequests"},
         {"POST", "/callbackAfterQuitGroup", 404, NULL, "requests badRequests"},
         {"OPTIONS", "*", 405, "GET, HEAD, POST", "requests badRequests"},
+        {"GET", "/", 200, NULL, "requests"},
+        {"HEAD", "/?x=y", 200, NULL, "requests"},
+        {"POST", "/", 405, "GET, HEAD", "requests badRequests"},
+        {"GET", "/table?limit=5", 200, NULL, "requests"},
+        {"GET", "/rates", 200, NULL, "requests"},
+        {"HEAD", "/rates", 200, NULL, "requests"},
+        {"GET", "/metrics", 200, NULL, "requests"},
+        {"HEAD", "/metrics", 200, NULL, "requests"},
+        {"POST", "/metrics", 405, "GET, HEAD", "requests badRequests"},
+        {"DELETE", "/events", 405, "GET, HEAD", "requests badRequests"},
+        {"GET", "/status?wait=0", 200, NULL, "requests polls"},
+        {"GET", "/status?wait=1", 200, NULL, "requests polls waitsRefused"}, /* may not wait */
     };
     char line[100];
 
@@ -1267,11 +1279,208 @@ static void test_api_gives_the_same_reply_however_the_request_is_cut(void **stat
     }
 }
 
+/* ---- who waits, and what beside the status document there is ---- */
+
+static void ask_to_wait(const char *target, const char *fields)
+{
+    int n = snprintf(request_text, sizeof request_text,
+                     "GET %s HTTP/1.1\r\nHost: quitring\r\n%s\r\n", target, fields);
+
+    assert_true(n > 0 && (size_t)n < sizeof request_text);
+    open_client(&client);
+    client.conn.may_wait = true;
+    give(&client, request_text, (size_t)n);
+    take_all(&client);
+}
+
+/* The server's part, while somebody else stores. */
+static void store_meanwhile(const char *group, const char *user)
+{
+    struct qr_quit quit = {.group_id = group,
+                           .user_id = user,
+                           .group_id_len = (uint8_t)strlen(group),
+                           .user_id_len = (uint8_t)strlen(user)};
+
+    (void)qr_ring_put(&ring, &quit, &now);
+    assert_int_equal(*handler.news, ring.last_seq);
+    qr_conn_news(&client.conn, &now);
+    take_all(&client);
+}
+
+static void test_api_holds_a_poll_until_an_event_is_stored(void **state)
+{
+    (void)state;
+    post_quit("{\"groupID\":\"g\",\"userID\":\"u\"}");
+    ask_to_wait("/status?wait=60&userID=me", "");
+    assert_true(qr_conn_waits(&client.conn));
+    store_meanwhile("g", "other");
+    assert_true(qr_conn_waits(&client.conn));
+    store_meanwhile("g", "me");
+    next_reply(&client, false);
+    assert_int_equal(reply.status, 200);
+    assert_non_null(strstr(reply.content, "\"events\":[{\"seq\":3,"));
+    assert_int_equal(stats.polls, 1);
+    assert_int_equal(stats.waitsRefused, 0);
+}
+
+static void test_api_holds_no_poll_that_has_an_answer(void **state)
+{
+    static const char *const targets[] = {"/status?wait=60&since=0", "/status?wait=60&since=2",
+                                          "/status?wait=60&since=0&groupID=g", "/status?wait=0"};
+
+    (void)state;
+    post_quit("{\"groupID\":\"g\",\"userID\":\"u\"}");
+    for (size_t i = 0; i < COUNT(targets); i++) {
+        ask_to_wait(targets[i], "");
+        next_reply(&client, false);
+        assert_int_equal(reply.status, 200);
+    }
+}
+
+static void test_api_answers_a_poll_whose_events_were_overwritten(void **state)
+{
+    (void)state;
+    start_with_ring_of(QR_RING_MIN);
+    ask_to_wait("/status?wait=60&since=0&groupID=none", "");
+    assert_true(qr_conn_waits(&client.conn));
+    /* While nobody looks, as many as do not fit. */
+    for (unsigned i = 0; ring.first_seq < 3; i++) {
+        (void)qr_ring_put(
+            &ring,
+            &(struct qr_quit){.group_id = "g", .user_id = "u", .group_id_len = 1, .user_id_len = 1},
+            &now);
+    }
+    store_meanwhile("g", "u");
+    next_reply(&client, false);
+    assert_null(strstr(reply.content, "\"missed\":0}"));
+}
+
+static void test_api_looks_through_a_large_ring_in_steps(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3 * QR_LOOKS_A_TURN / 2; i++) {
+        post_quit("{\"groupID\":\"g\",\"userID\":\"u\"}");
+    }
+    ask_to_wait("/status?wait=60&since=0&groupID=none", "");
+    assert_true(qr_conn_waits(&client.conn));
+    assert_true(client.conn.deadline_ms <= now.uptime_ms); /* at once, when others had their turn */
+    qr_conn_tick(&client.conn, &now);
+    assert_int_equal(client.conn.deadline_ms, now.uptime_ms + 60000);
+}
+
+static void test_api_says_when_nothing_has_changed(void **state)
+{
+    static const struct {
+        const char *fields;
+        unsigned status;
+    } rows[] = {
+        {"", 200},
+        {"If-None-Match: W/\"0123456789abcdef-1\"\r\n", 304},
+        {"If-None-Match: \"0123456789abcdef-1\"\r\n", 304},
+        {"If-None-Match: \"x\", W/\"0123456789abcdef-1\" , \"y\"\r\n", 304},
+        {"If-None-Match: *\r\n", 304},
+        {"If-None-Match: W/\"0123456789abcdef-11\"\r\n", 200},
+        {"If-None-Match: W/\"0123456789abcdef-0\"\r\n", 200},
+        {"If-None-Match: 0123456789abcdef-1\r\n", 200},
+    };
+
+    (void)state;
+    post_quit("{\"groupID\":\"g\",\"userID\":\"u\"}");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        ask_to_wait("/status", rows[i].fields);
+        next_reply(&client, rows[i].status == 304);
+        assert_int_equal(reply.status, rows[i].status);
+        assert_true(wire_has_line(&reply, "ETag: W/\"0123456789abcdef-1\""));
+    }
+}
+
+static void test_api_streams_events(void **state)
+{
+    (void)state;
+    ask_to_wait("/events", "");
+    store_meanwhile("g", "u");
+    client.out[client.out_len] = '\0';
+    assert_non_null(strstr(client.out, "Content-Type: text/event-stream\r\n"));
+    assert_non_null(strstr(client.out, "event: start\n"));
+    assert_non_null(strstr(client.out, "id: 1\n"));
+    assert_int_equal(stats.polls, 1);
+    ask_to_wait("/events?since=1", "Last-Event-ID: 0\r\n");
+    client.out[client.out_len] = '\0';
+    assert_non_null(strstr(client.out, "id: 1\n"));
+}
+
+static void test_api_refuses_bad_streams(void **state)
+{
+    static const struct {
+        const char *target, *fields, *detail;
+        unsigned code;
+    } rows[] = {
+        {"/events?limit=1", "", "limit", 5402},
+        {"/events?since=x", "", "since", 5404},
+        {"/events", "Last-Event-ID: 1x\r\n", "Last-Event-ID", 5404},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        ask_to_wait(rows[i].target, rows[i].fields);
+        next_reply(&client, false);
+        assert_refused(400, rows[i].code, rows[i].detail, rows[i].target);
+    }
+    get("/events"); /* where others wait already */
+    assert_refused(503, 5405, NULL, "/events");
+    assert_int_equal(stats.waitsRefused, 1);
+    assert_int_equal(stats.refusals[qr_err_index(QR_ERR_WAITERS)], 1);
+}
+
+static void test_api_gives_the_page_to_who_takes_gzip(void **state)
+{
+    (void)state;
+    ask("GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n");
+    assert_int_equal(reply.status, 200);
+    assert_true(wire_has_line(&reply, "Content-Encoding: gzip"));
+    assert_true(wire_has_line(&reply, "Vary: Accept-Encoding"));
+    assert_memory_equal(reply.content, "\x1f\x8b\x08", 3);
+    get("/");
+    assert_int_equal(reply.status, 200);
+    assert_false(wire_has_field(&reply, "Content-Encoding"));
+    assert_true(wire_has_line(&reply, "Vary: Accept-Encoding"));
+    assert_memory_equal(reply.content, "<!doctype html>", 15);
+}
+
+static void test_api_refuses_bad_tables(void **state)
+{
+    (void)state;
+    get("/table?wait=1");
+    assert_refused(400, 5402, "wait", "/table");
+}
+
+static void test_api_counts_quits_by_the_minute(void **state)
+{
+    (void)state;
+    post_quit("{\"groupID\":\"g\",\"userID\":\"u\"}");
+    post_quit("{\"groupID\":\"g\",\"userID\":\"\"}"); /* refused */
+    get("/rates");
+    assert_non_null(strstr(reply.content, ",0,1],\"hours\":["));
+    get("/metrics");
+    assert_non_null(
+        strstr(reply.content, "\nquitring_refusals_total{code=\"5303\",status=\"422\"} 1\n"));
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_api_holds_a_poll_until_an_event_is_stored),
+        TEST(test_api_holds_no_poll_that_has_an_answer),
+        TEST(test_api_answers_a_poll_whose_events_were_overwritten),
+        TEST(test_api_looks_through_a_large_ring_in_steps),
+        TEST(test_api_says_when_nothing_has_changed),
+        TEST(test_api_streams_events),
+        TEST(test_api_refuses_bad_streams),
+        TEST(test_api_gives_the_page_to_who_takes_gzip),
+        TEST(test_api_refuses_bad_tables),
+        TEST(test_api_counts_quits_by_the_minute),
         TEST(test_api_stores_the_callback_of_the_specification),
         TEST(test_api_takes_openims_requests_on_one_connection),
         TEST(test_api_takes_a_callback_at_any_prefix),
