@@ -31,7 +31,7 @@ bool qr_conn_idle(const struct qr_conn *conn)
 
 static bool is_stream(const struct qr_conn *conn)
 {
-    return conn->state == QR_CONN_REPLYING && conn->response.stream && !conn->reply_done;
+    return conn->state == QR_CONN_REPLYING && conn->stream && !conn->reply_done;
 }
 
 bool qr_conn_waits(const struct qr_conn *conn)
@@ -65,21 +65,19 @@ static size_t put_bytes(struct qr_conn *conn, const char *bytes, size_t len)
 /* Returns whether the head is complete. */
 static bool put_fields(struct qr_conn *conn)
 {
-    if (conn->response.fields != NULL) {
-        conn->response.fields +=
-            put_bytes(conn, conn->response.fields, strlen(conn->response.fields));
+    if (conn->fields != NULL) {
+        conn->fields += put_bytes(conn, conn->fields, strlen(conn->fields));
     }
-    return conn->response.fields == NULL || *conn->response.fields == '\0';
+    return conn->fields == NULL || *conn->fields == '\0';
 }
 
 static void put_fixed_piece(struct qr_conn *conn)
 {
-    const struct qr_response *response = &conn->response;
-    const char *content = response->content != NULL ? response->content : conn->work.bytes;
+    size_t len = put_bytes(conn, conn->content, conn->content_left);
 
-    conn->content_off +=
-        put_bytes(conn, content + conn->content_off, response->content_len - conn->content_off);
-    conn->reply_done = conn->content_off == response->content_len;
+    conn->content += len;
+    conn->content_left -= len;
+    conn->reply_done = conn->content_left == 0;
 }
 
 /* RFC 9112 section 7.1; leading zeros are allowed in a chunk-size. */
@@ -116,109 +114,113 @@ static void frame_piece(struct qr_conn *conn, size_t len)
     conn->tx_len = out.len;
 }
 
-static void put_produced_piece(struct qr_conn *conn, const struct qr_now *now)
+/* Returns when to ask for the next piece, if this one is of no bytes. */
+static uint64_t put_produced_piece(struct qr_conn *conn, const struct qr_now *now)
 {
     bool chunked = conn->framing == QR_FRAMING_CHUNKED;
     char *data = conn->tx + conn->tx_len + (chunked ? CHUNK_HEAD : 0);
     size_t room = sizeof conn->tx - conn->tx_len - (chunked ? CHUNK_FRAME : 0);
-    struct qr_progress progress = {.done = conn->response.stream && !conn->may_wait};
+    struct qr_progress progress = {.done = conn->stream && !conn->may_wait};
     size_t len = 0;
 
     if (!progress.done) {
-        len = conn->response.produce(conn->handler->ctx, conn->work.bytes, now, data, room,
-                                     &progress);
+        len = conn->produce(conn->handler->ctx, conn->work.bytes, now, data, room, &progress);
     }
     assert(len <= room);
     conn->reply_done = progress.done;
-    conn->again_ms = progress.again_ms;
     frame_piece(conn, len);
-}
-
-static void put_piece(struct qr_conn *conn, const struct qr_now *now)
-{
-    if (!put_fields(conn)) {
-        return;
-    }
-    if (conn->http.request.method == QR_METHOD_HEAD) { /* RFC 9110 section 9.3.2 */
-        conn->reply_done = true;
-    } else if (conn->response.produce == NULL) {
-        put_fixed_piece(conn);
-    } else if (sizeof conn->tx - conn->tx_len >= QR_PIECE_MIN + CHUNK_FRAME) {
-        put_produced_piece(conn, now);
-    }
+    return progress.again_ms;
 }
 
 /* A reply's piece, if there is one, and until when it has to go out; else when to ask again. */
 static void go_on(struct qr_conn *conn, const struct qr_now *now)
 {
-    put_piece(conn, now);
-    if (conn->response.stream) {
+    uint64_t again_ms = 0;
+
+    if (!put_fields(conn)) {
+        return;
+    }
+    if (conn->http.request.method == QR_METHOD_HEAD) { /* RFC 9110 section 9.3.2 */
+        conn->reply_done = true;
+    } else if (conn->produce == NULL) {
+        put_fixed_piece(conn);
+    } else if (sizeof conn->tx - conn->tx_len >= QR_PIECE_MIN + CHUNK_FRAME) {
+        again_ms = put_produced_piece(conn, now);
+    }
+    if (conn->stream) {
         conn->reply_by_ms = now->uptime_ms + QR_REPLY_TIMEOUT_MS;
     }
     conn->deadline_ms = conn->reply_by_ms;
-    if (conn->tx_len == 0 && (conn->response.stream || conn->again_ms < conn->reply_by_ms)) {
-        conn->deadline_ms = not_before(conn->again_ms, now);
+    if (conn->tx_len == 0 && (conn->stream || again_ms < conn->reply_by_ms)) {
+        conn->deadline_ms = not_before(again_ms, now);
     }
 }
 
-static enum qr_framing choose_framing(const struct qr_conn *conn, unsigned minor_version)
+static enum qr_framing choose_framing(const struct qr_response *response, unsigned minor_version)
 {
-    if (conn->response.status == 304) { /* RFC 9110 section 15.4.5 */
+    if (response->status == 304) { /* RFC 9110 section 15.4.5 */
         return QR_FRAMING_NONE;
     }
-    if (conn->response.produce == NULL) {
+    if (response->produce == NULL) {
         return QR_FRAMING_LENGTH;
     }
     return minor_version == 0 ? QR_FRAMING_CLOSE : QR_FRAMING_CHUNKED;
 }
 
-/* response is filled in: writes the head, and what fits of the content. */
-static void begin_reply(struct qr_conn *conn, const struct qr_now *now, bool keep_alive)
+/* Writes the head, and what fits of the content. */
+static void begin_reply(struct qr_conn *conn, const struct qr_response *response,
+                        const struct qr_now *now, bool keep_alive)
 {
     const struct qr_request *request = &conn->http.request;
     struct qr_out out;
 
-    conn->framing = choose_framing(conn, request->minor_version);
+    conn->framing = choose_framing(response, request->minor_version);
     conn->close_after =
         !keep_alive || conn->announce_close || conn->framing == QR_FRAMING_CLOSE || conn->eof;
     qr_out_init(&out, conn->tx, sizeof conn->tx);
     /* A 100 (Continue) may still wait in tx. */
     out.len = conn->tx_len;
     qr_reply_head(&out, &(struct qr_reply_head){
-                            .status = conn->response.status,
-                            .content_type = conn->response.content_type,
-                            .allow = conn->response.allow,
-                            .etag = conn->response.etag,
-                            .etag_seq = conn->response.etag_seq,
-                            .open = conn->response.fields != NULL,
-                            .no_cache = conn->response.no_cache,
+                            .status = response->status,
+                            .content_type = response->content_type,
+                            .allow = response->allow,
+                            .etag = response->etag,
+                            .etag_seq = response->etag_seq,
+                            .open = response->fields != NULL,
+                            .no_cache = response->no_cache,
                             .framing = conn->framing,
-                            .content_length = conn->response.content_len,
+                            .content_length = response->content_len,
                             .close = conn->close_after,
                             .keep_alive = request->minor_version == 0,
                             .unix_ms = now->unix_ms,
                         });
     assert(!out.full);
     conn->tx_len = out.len;
-    conn->content_off = 0;
+    conn->fields = response->fields;
+    conn->content = response->content != NULL ? response->content : conn->work.bytes;
+    conn->content_left = response->content_len;
+    conn->produce = response->produce;
+    conn->stream = response->stream;
     conn->reply_done = false;
     conn->state = QR_CONN_REPLYING;
     conn->since_ms = now->uptime_ms;
     conn->reply_by_ms = now->uptime_ms + QR_REPLY_TIMEOUT_MS;
+    conn->deadline_ms = conn->reply_by_ms;
     go_on(conn, now);
 }
 
 static void ask(struct qr_conn *conn, const struct qr_now *now, bool again)
 {
-    conn->response = (struct qr_response){.may_wait = conn->may_wait, .again = again};
+    struct qr_response response = {.may_wait = conn->may_wait, .again = again};
+
     conn->handler->handle(conn->handler->ctx, &conn->http.request, now, conn->work.bytes,
-                          &conn->response);
-    conn->use = conn->response.callback ? QR_CONN_CALLER : QR_CONN_POLLER;
-    if (conn->response.waits) {
+                          &response);
+    conn->use = response.callback ? QR_CONN_CALLER : QR_CONN_POLLER;
+    if (response.waits) {
         conn->state = QR_CONN_WAITING;
-        conn->deadline_ms = not_before(conn->response.again_ms, now);
+        conn->deadline_ms = not_before(response.again_ms, now);
     } else {
-        begin_reply(conn, now, conn->http.request.keep_alive);
+        begin_reply(conn, &response, now, conn->http.request.keep_alive);
     }
 }
 
@@ -236,9 +238,10 @@ static void refuse(struct qr_conn *conn, const struct qr_fault *fault, const str
     if (conn->use == QR_CONN_FRESH) {
         conn->use = QR_CONN_POLLER;
     }
-    conn->response = (struct qr_response){0};
-    conn->handler->refuse(conn->handler->ctx, fault, conn->work.bytes, &conn->response);
-    begin_reply(conn, now, false);
+    struct qr_response response = {0};
+    conn->handler->refuse(conn->handler->ctx, fault, conn->work.bytes, &response);
+    conn->since_ms = now->uptime_ms;
+    begin_reply(conn, &response, now, false);
 }
 
 /* ---- reading ---- */
@@ -359,7 +362,7 @@ static void begin_closing(struct qr_conn *conn, const struct qr_now *now)
 /* Callers wait for their reply; others may wait for events, or read slowly. */
 static void count_latency(struct qr_conn *conn, const struct qr_now *now)
 {
-    if (conn->response.callback) {
+    if (conn->use == QR_CONN_CALLER) {
         qr_stats_latency(conn->stats, now->uptime_ms - conn->since_ms);
     }
 }
@@ -426,7 +429,7 @@ static void request_late(struct qr_conn *conn, const struct qr_now *now)
 /* Or it is time for the next piece. */
 static void reply_late(struct qr_conn *conn, const struct qr_now *now)
 {
-    if (conn->tx_len == 0 && (conn->response.stream || now->uptime_ms < conn->reply_by_ms)) {
+    if (conn->tx_len == 0 && (conn->stream || now->uptime_ms < conn->reply_by_ms)) {
         go_on(conn, now);
         return;
     }

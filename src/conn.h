@@ -49,10 +49,13 @@ struct qr_conn {
     bool close_after;     /* the reply under way says Connection: close */
     bool reply_done;      /* all of the reply is in tx or sent */
     uint64_t reply_by_ms; /* uptime at which all of the reply, or a stream's piece, must be sent */
-    uint64_t again_ms;    /* uptime at which to ask for the next piece, when tx is empty */
     enum qr_framing framing;
-    struct qr_response response;
-    size_t content_off;    /* bytes of the reply's content that went to tx */
+    bool stream;         /* of the reply under way, as the response said … */
+    const char *fields;  /* … and what of it has not gone to tx: of its head; NULL: none … */
+    const char *content; /* … and of its content: content_left bytes … */
+    size_t content_left;
+    size_t (*produce)(void *ctx, void *work, const struct qr_now *now, char *out, size_t cap,
+                      struct qr_progress *progress); /* … or what this makes; NULL: it does not */
     size_t rx_off, rx_len; /* bytes received and not parsed: rx_off to rx_len */
     size_t tx_off, tx_len; /* bytes to send */
     struct qr_http http;
