@@ -108,8 +108,9 @@ def main(source, out):
     page = squeeze(text.encode())
     if len(page) > PAGE_MAX:
         raise Fault(f"{len(page)} bytes compressed, at most {PAGE_MAX} are allowed")
+    made = header(page, policy(text))
     with open(out, "w", encoding="ascii", newline="\n") as file:
-        file.write(header(page, policy(text)))
+        file.write(made)
 
 
 if __name__ == "__main__":
