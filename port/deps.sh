@@ -48,6 +48,12 @@ has_clang_format()
     ! has_candidate clang-format-14
 }
 
+# Ubuntu has no browser that is a package: tests that need one are skipped there.
+has_if_any() # PACKAGE COMMAND
+{
+    has_command "$2" || { has_candidate gcc && ! has_candidate "$1"; }
+}
+
 has_candidate() # PACKAGE: could apt-get install it?
 {
     case $(apt-cache policy "$1" 2>/dev/null) in
@@ -91,8 +97,8 @@ test_needs()
     echo 'libcmocka-dev has_cmocka'
     echo 'python3-pytest has_module pytest'
     echo 'python3-selenium has_module selenium'
-    echo 'chromium has_command chromium'
-    echo 'chromium-driver has_command chromedriver'
+    echo 'chromium has_if_any chromium chromium'
+    echo 'chromium-driver has_if_any chromium-driver chromedriver'
     echo 'golang-go has_command go'
     echo 'nodejs has_command node'
     echo 'curl has_command curl'
@@ -108,6 +114,13 @@ missing() # NEEDS: the packages of what is missing
         2>/dev/null | sed -n 's/^installed //p')
     "$1" | sort -u | while read -r package look; do
         echo "$installed" | grep -qxF -e "$package" || $look </dev/null || printf ' %s' "$package"
+    done
+}
+
+without() # PACKAGE: what is in $packages besides
+{
+    for other in $packages; do
+        [ "$other" = "$1" ] || printf ' %s' "$other"
     done
 }
 
@@ -151,9 +164,9 @@ case $packages in *clang-format-14*)
     has_candidate clang-format-14 || packages="${packages%%-14*}${packages#*format-14}"
     ;;
 esac
-case $packages in *libclang-rt-dev*) # older releases: clang itself brings it along
-    has_candidate libclang-rt-dev || packages="${packages%%libclang-rt-dev*}${packages#*libclang-rt-dev}"
-    ;;
-esac
+# In older releases clang itself brings libclang-rt-dev along.
+for package in libclang-rt-dev chromium chromium-driver; do
+    has_candidate $package || packages=$(without $package)
+done
 # shellcheck disable=SC2086
 [ -z "${packages# }" ] || apt install $packages || fail "apt-get install failed:$packages"

@@ -4,6 +4,7 @@ import collections
 import importlib.util
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -147,6 +148,30 @@ def test_page_survives_a_restart_and_says_so(browser, start):
     browser.until("document.getElementById('restarted').hidden")
     assert browser.run("return window.sameDocument")
     assert browser.violations() == []
+
+
+@pytest.mark.not_on_boards
+def test_page_says_that_it_hears_nothing(browser, linux):
+    """A device that holds its connections and is silent, such as one behind a lost cable."""
+    fill(linux, [("G", "before")])
+    clock = """
+        const real = performance.now.bind(performance);
+        window.later = 0;
+        performance.now = () => real() + window.later;"""
+    browser.open(linux.base, before=clock)
+    state(browser, "live")
+    linux.signal(signal.SIGSTOP)
+    try:
+        browser.run("window.later = 20000")
+        state(browser, "stale")
+        assert re.match(r"No answer\nfor 2\d s", browser.text("#state"))
+        assert rows(browser) == [["G", "before"]]
+        browser.picture("stale", whole=False)
+    finally:
+        linux.signal(signal.SIGCONT)
+    fill(linux, [("G", "after")])
+    until_row(browser, "G", "after")
+    state(browser, "live")
 
 
 @pytest.mark.not_on_boards
