@@ -10,13 +10,10 @@ import shutil
 import tempfile
 import time
 
-import pytest
-
 from boards import ROOT
 
 try:
     from selenium import webdriver
-    from selenium.common.exceptions import WebDriverException
 except ImportError:
     webdriver = None
 
@@ -149,22 +146,11 @@ class Browser:
         (PICTURES / f"{name}.png").write_bytes(base64.b64decode(image["data"]))
 
 
-@pytest.fixture(scope="session")
-def chromium():
+def why_no_browser():
+    """What is missing for a browser; None: nothing."""
     if webdriver is None:
-        pytest.skip("selenium is not there: apt-get install python3-selenium")
+        return "selenium is not there: apt-get install python3-selenium"
     for program, package in (("chromium", "chromium"), ("chromedriver", "chromium-driver")):
         if shutil.which(program) is None:
-            pytest.skip(f"{program} is not there: apt-get install {package}")
-    browser = Browser()
-    try:
-        yield browser
-    finally:
-        browser.end()
-
-
-@pytest.fixture
-def browser(chromium):
-    yield chromium
-    chromium.scripts_allowed(True)
-    chromium.leave()
+            return f"{program} is not there: apt-get install {package}"
+    return None
