@@ -455,7 +455,7 @@ def test_page_has_contrast_in_each_state(browser, start, scheme):
         browser.picture("empty")
     looked = [browser.run(CONTRAST)]
     fill(server, usual(200) + HOSTILE[:2])
-    browser.until(f"{STORED}.length === 40")
+    browser.until(f"{STORED}.length > 30")  # and, perhaps, how many were overwritten
     browser.run("document.querySelector('details').open = true")
     browser.run("document.querySelectorAll('.new').forEach((tr) => tr.classList.remove('new'))")
     looked.append(browser.run(CONTRAST))
