@@ -30,14 +30,16 @@ uint32_t qr_net_lwip_addr(void);
 /* Milliseconds since 1970 at that uptime, as a time server has told; 0: none has, yet. */
 uint64_t qr_net_lwip_unix_ms(uint64_t uptime_ms);
 
-/* One of the pools that connections under lwIP use: its name, how much of it is in use, the most
- * that ever was, and how much there is. In bytes for the heap. */
+/* One of the pools that connections under lwIP use: how much of it is in use, the most that ever
+ * was, how much there is, and how often there was nothing left. In bytes for the heap. */
 struct qr_net_pool {
-    const char *name;
+    const char *name; /* static */
     uint32_t used, most, size;
+    uint32_t failed;
 };
 
-/* Fills in the i-th. False: there are no more. */
+/* Fills in the i-th, counted from 0. Returns false when there are no more; there are none before
+ * lwIP was started. */
 bool qr_net_lwip_pool(unsigned i, struct qr_net_pool *pool);
 
 /* The kernel's sockets, listening on addr. NULL: this board has no kernel. */

@@ -240,7 +240,6 @@ static void refuse(struct qr_conn *conn, const struct qr_fault *fault, const str
     }
     struct qr_response response = {0};
     conn->handler->refuse(conn->handler->ctx, fault, conn->work.bytes, &response);
-    conn->since_ms = now->uptime_ms;
     begin_reply(conn, &response, now, false);
 }
 

@@ -315,7 +315,10 @@ static const struct {
     size_t len;
     enum qr_err err; /* malformed, or there twice (RFC 9112 sections 3.2, 6.3); OK: may be */
 } fields[] = {
-#define FIELD(name, err) {name, sizeof name - 1, err}
+#define FIELD(name, err)                                                                           \
+    {                                                                                              \
+        name, sizeof name - 1, err                                                                 \
+    }
     [HOST] = FIELD("host", QR_ERR_HOST),
     [LENGTH] = FIELD("content-length", QR_ERR_CONTENT_LENGTH),
     [TRANSFER] = FIELD("transfer-encoding", QR_OK),

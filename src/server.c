@@ -51,7 +51,7 @@ static struct qr_slot *free_slot(struct qr_server *server)
 }
 
 /* How readily a connection is given up for a new one; DESIGN.md tells why in this order. */
-enum standing { KEPT, SLOW, IDLE_POLLER, WITHOUT_REQUEST, TOLD_TO_CLOSE };
+enum standing { KEPT, WAITS, SLOW, IDLE_POLLER, WITHOUT_REQUEST, TOLD_TO_CLOSE };
 
 static bool is_kept(const struct qr_conn *conn)
 {
@@ -69,6 +69,9 @@ static enum standing standing_of(const struct qr_server *server, const struct qr
     }
     if (is_kept(conn)) {
         return KEPT;
+    }
+    if (qr_conn_waits(conn)) {
+        return WAITS;
     }
     if (conn->use == QR_CONN_POLLER && qr_conn_idle(conn)) {
         return IDLE_POLLER;

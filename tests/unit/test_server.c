@@ -2089,8 +2089,7 @@ static void test_server_does_not_count_those_twice_that_come_at_once(void **stat
     assert_int_equal(stats.connectionsWaiting, QR_WAITERS_MAX);
 }
 
-/* Who waits is in the middle of a request; and one that does not read holds its slot alone. */
-static void test_server_gives_up_nobody_who_waits(void **state)
+static void test_server_gives_up_others_before_who_waits(void **state)
 {
     int stream = client_that_waits(EVENTS);
     int waiter = client_that_waits(WAIT);
@@ -2099,10 +2098,32 @@ static void test_server_gives_up_nobody_who_waits(void **state)
     for (unsigned i = 0; i < QR_CONNS_MAX + 5; i++) {
         (void)client_with(HEALTH);
         settle();
-        pass(QR_FRESH_GRACE_MS);
+        pass(QR_GRACE_MS);
     }
     assert_state(stream, FAKE_OPEN);
     assert_state(waiter, FAKE_OPEN);
+}
+
+/* A caller comes first. Who waits has been told that it may lose its place, and asks again. */
+static void test_server_gives_up_who_waits_where_all_others_are_kept(void **state)
+{
+    int stream = client_that_waits(EVENTS);
+    int waiter, newcomer;
+
+    (void)state;
+    now.uptime_ms++;
+    waiter = client_that_waits(WAIT);
+    for (unsigned i = 2; i < QR_CONNS_MAX; i++) {
+        (void)client_with("POST /");
+        settle();
+    }
+    assert_int_equal(fake_open(), QR_CONNS_MAX);
+    newcomer = client_with(CALL);
+    settle();
+    assert_true(has_reply(newcomer));
+    assert_state(stream, FAKE_RESET); /* it has waited longest */
+    assert_true(has_reply(waiter));   /* of the event */
+    assert_int_equal(stats.connectionsDropped, 1);
 }
 
 static void test_server_cuts_off_a_stream_that_does_not_read(void **state)
@@ -2165,7 +2186,8 @@ int main(void)
         TEST(test_server_tells_who_waits_of_many_events_at_once),
         TEST(test_server_lets_a_third_wait_and_no_more),
         TEST(test_server_does_not_count_those_twice_that_come_at_once),
-        TEST(test_server_gives_up_nobody_who_waits),
+        TEST(test_server_gives_up_others_before_who_waits),
+        TEST(test_server_gives_up_who_waits_where_all_others_are_kept),
         TEST(test_server_cuts_off_a_stream_that_does_not_read),
         TEST(test_server_ends_waiting_when_it_stops),
         TEST(test_server_counts_connections_by_state),
