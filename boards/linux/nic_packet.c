@@ -68,6 +68,18 @@ static int filter_attach(const uint8_t mac[6])
     return setsockopt(card, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
+/* The kernel's default holds a hundred frames of any size, and drops the rest of a crowd that comes
+ * at once, whose requests it then takes for silence. More than the system's limit needs
+ * CAP_NET_ADMIN. */
+static void lengthen_queue(void)
+{
+    const int bytes = 4 << 20;
+
+    if (setsockopt(card, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0) {
+        (void)setsockopt(card, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    }
+}
+
 static int attach(const uint8_t mac[6])
 {
     const int on = 1;
@@ -78,6 +90,7 @@ static int attach(const uint8_t mac[6])
 
     /* Older kernels do not know it; frame_in() looks at each frame's direction anyway. */
     (void)option_set(PACKET_IGNORE_OUTGOING, &on, sizeof on);
+    lengthen_queue();
     if (filter_attach(mac) != 0) {
         return qr_nic_refuse("cannot filter its frames: %s", strerror(errno));
     }
