@@ -9,6 +9,7 @@
 #include "lwip/stats.h"
 #include "lwip/sys.h"
 #include "lwip/tcp.h"
+#include "pump.h"
 
 /* Bytes of a window below which it is not halved for segments. */
 #define SMALL_WINDOW 512
@@ -141,9 +142,12 @@ u32_t qr_hook_tcp_isn(const ip_addr_t *local_ip)
     return qr_port_random();
 }
 
+/* What ends it does not wait among the frames that were not taken yet. */
 static bool is_late(const struct tcp_pcb *pcb)
 {
-    return pcb->state == SYN_RCVD && sys_now() - pcb->keep_idle >= QR_LWIP_HANDSHAKE_MS;
+    s32_t had_ms = (s32_t)(qr_pump_caught_up_ms() - pcb->keep_idle);
+
+    return pcb->state == SYN_RCVD && had_ms >= QR_LWIP_HANDSHAKE_MS;
 }
 
 static void make_room_in_backlog(const ip_addr_t *from, const struct tcp_hdr *header)

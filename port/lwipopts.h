@@ -40,7 +40,7 @@
 /* Milliseconds that a handshake may take when the backlog is full and another one wants its place:
  * a LAN's take one or two, but of a crowd that comes at once, all wait in the same queue. So a
  * flood of QR_LWIP_BACKLOG SYNs in that time keeps newcomers out, and a slower one does not. */
-#define QR_LWIP_HANDSHAKE_MS 20
+#define QR_LWIP_HANDSHAKE_MS 50
 
 /* Connections that are closed for us and still in TCP's closing states. When these run out, lwIP
  * gives up one of them for a new one (see net_close() in port/net_lwip.c). */

@@ -151,6 +151,12 @@ static int net_poll(void *ctx, struct qr_net_poll *polls, size_t n, uint32_t tim
     return result;
 }
 
+static bool net_caught_up(void *ctx)
+{
+    (void)ctx;
+    return true;
+}
+
 static const struct qr_net net = {
     .listen = net_listen,
     .accept = net_accept,
@@ -160,6 +166,7 @@ static const struct qr_net net = {
     .close = net_close,
     .abort = net_abort,
     .poll = net_poll,
+    .caught_up = net_caught_up,
 };
 
 const struct qr_net *qr_net_kernel_start(uint32_t addr)

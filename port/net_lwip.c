@@ -219,6 +219,12 @@ static int net_poll(void *ctx, struct qr_net_poll *polls, size_t n, uint32_t tim
     return result < 0 ? net_error() : result;
 }
 
+static bool net_caught_up(void *ctx)
+{
+    (void)ctx;
+    return qr_pump_caught_up();
+}
+
 /* ---- start ---- */
 
 static const struct qr_net net = {
@@ -230,6 +236,7 @@ static const struct qr_net net = {
     .close = net_close,
     .abort = net_abort,
     .poll = net_poll,
+    .caught_up = net_caught_up,
 };
 
 /* The address comes last: mDNS and SNTP begin when it does. */

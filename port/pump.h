@@ -17,6 +17,10 @@ void qr_pump(uint32_t timeout_ms);
  * of it. */
 bool qr_pump_more(uint32_t start_ms, uint32_t timeout_ms);
 
+/* Whether no frame was left waiting by the last one; and when that was last so (sys_now()). */
+bool qr_pump_caught_up(void);
+uint32_t qr_pump_caught_up_ms(void);
+
 /* Hands at most one waiting frame of the board to lwIP (port/netif_board.c). False: none waits, or
  * lwIP has no room for it now. */
 bool qr_netif_board_input(void);

@@ -16,6 +16,8 @@
 
 static sys_sem_t thread_sem;
 static unsigned core_depth;
+static bool caught_up;
+static uint32_t caught_up_ms;
 
 _Noreturn void qr_port_assert_failed(const char *what)
 {
@@ -53,6 +55,7 @@ void qr_port_assert_core_locked(void)
 void qr_pump(uint32_t timeout_ms)
 {
     uint32_t sleep_ms;
+    unsigned frames;
 
     LWIP_ASSERT("the pump runs outside of the core", core_depth == 0);
     LOCK_TCPIP_CORE();
@@ -62,8 +65,10 @@ void qr_pump(uint32_t timeout_ms)
         sleep_ms = 0;
     }
     qr_board_wait(sleep_ms < timeout_ms ? sleep_ms : timeout_ms);
-    for (unsigned i = 0; i < FRAMES_A_TURN && qr_netif_board_input(); i++) {
+    for (frames = 0; frames < FRAMES_A_TURN && qr_netif_board_input(); frames++) {
     }
+    caught_up = frames < FRAMES_A_TURN && !qr_netif_board_waits();
+    caught_up_ms = caught_up ? sys_now() : caught_up_ms;
     LOCK_TCPIP_CORE();
     if (sys_timeouts_sleeptime() == 0) {
         qr_hook_tcp_timers();
@@ -72,6 +77,16 @@ void qr_pump(uint32_t timeout_ms)
     UNLOCK_TCPIP_CORE();
     while (tcpip_thread_poll_one()) {
     }
+}
+
+bool qr_pump_caught_up(void)
+{
+    return caught_up;
+}
+
+uint32_t qr_pump_caught_up_ms(void)
+{
+    return caught_up_ms;
 }
 
 bool qr_pump_more(uint32_t start_ms, uint32_t timeout_ms)

@@ -56,6 +56,10 @@ struct qr_net {
      * with none, when the board has something else to tell. This is where the network does its
      * work, so it must be called on every turn. Returns how many are ready; NO_MEMORY, FAILED. */
     int (*poll)(void *ctx, struct qr_net_poll *polls, size_t n, uint32_t timeout_ms);
+
+    /* Whether the last poll has taken all that had come, so that who is not ready has sent nothing.
+     */
+    bool (*caught_up)(void *ctx);
 };
 
 #endif

@@ -128,6 +128,17 @@ static void give_up(struct qr_server *server, struct qr_slot *slot, const struct
 
 /* ---- waiting ---- */
 
+/* A poll that began at begin_ms has ended. A network that is behind with what came lets nobody look
+ * slow, but for a while only: a flood may keep it so. */
+static void note_looked(struct qr_server *server, uint64_t begin_ms, uint64_t looked_before_ms)
+{
+    uint64_t at_least_ms = begin_ms > QR_GRACE_MS ? begin_ms - QR_GRACE_MS : 0;
+
+    if (!server->net->caught_up(server->net->ctx)) {
+        server->looked_ms = looked_before_ms > at_least_ms ? looked_before_ms : at_least_ms;
+    }
+}
+
 /* A listener that is not polled keeps connections in its backlog; accepting them without a slot
  * would reset them. */
 static bool may_accept(struct qr_server *server, const struct qr_now *now)
@@ -210,6 +221,7 @@ void qr_server_wait(struct qr_server *server, const struct qr_now *now, uint32_t
 {
     uint32_t timeout_ms = max_ms < WAIT_MAX_MS ? max_ms : WAIT_MAX_MS;
     size_t open = server->stats->connectionsOpen;
+    uint64_t looked_before_ms = server->looked_ms;
     int result;
 
     server->n_polls = 0;
@@ -228,6 +240,7 @@ void qr_server_wait(struct qr_server *server, const struct qr_now *now, uint32_t
         timeout_ms = until(accept_look_ms(server), now, timeout_ms);
     }
     result = server->net->poll(server->net->ctx, server->polls, server->n_polls, timeout_ms);
+    note_looked(server, now->uptime_ms, looked_before_ms);
     if (result < 0) {
         /* Nothing is known: look at everything, which finds out what is the matter. */
         server->stats->networkNoMemory += result == QR_NET_NO_MEMORY;

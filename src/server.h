@@ -31,7 +31,7 @@ struct qr_server {
     uint64_t accept_again_ms; /* uptime until which accept rests, after the network had no memory */
     uint32_t grace_ms;        /* QR_GRACE_MS; less while many use it up */
     uint64_t grace_used_ms;   /* uptime at which one was last given up for having used it up */
-    uint64_t looked_ms;       /* uptime before the last poll: what came until then was seen */
+    uint64_t looked_ms;       /* uptime until which all that came was seen */
     size_t n_polls;
     struct qr_net_poll polls[QR_CONNS_MAX + 1]; /* the open slots in order, then the listener */
     struct qr_slot slots[QR_CONNS_MAX];

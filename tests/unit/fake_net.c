@@ -34,6 +34,7 @@ static struct {
     uint32_t timeout_ms;
     unsigned ready;
     bool listener_polled;
+    bool behind;
     /* the plan */
     enum fake_call fail_call;
     unsigned fail_at; /* calls[fail_call] of the next failure; 0: none */
@@ -407,6 +408,17 @@ static int fake_net_poll(void *ctx, struct qr_net_poll *polls, size_t n, uint32_
     return result < 0 ? result : (int)net.ready;
 }
 
+static bool fake_net_caught_up(void *ctx)
+{
+    (void)ctx;
+    return !net.behind;
+}
+
+void fake_set_behind(bool behind)
+{
+    net.behind = behind;
+}
+
 const struct qr_net *fake_start(void)
 {
     static const struct qr_net functions = {
@@ -419,6 +431,7 @@ const struct qr_net *fake_start(void)
         .close = fake_net_close,
         .abort = fake_net_abort,
         .poll = fake_net_poll,
+        .caught_up = fake_net_caught_up,
     };
 
     memset(&net, 0, sizeof net);

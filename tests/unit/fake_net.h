@@ -45,6 +45,9 @@ enum fake_state fake_state(int client);
  * first. */
 void fake_set_room(int client, size_t bytes);
 
+/* Whether polls have not taken all that came: what net.h's caught_up() says. */
+void fake_set_behind(bool behind);
+
 /* Bytes that it sent and the server has not read. */
 size_t fake_unread(int client);
 

@@ -717,6 +717,35 @@ static void test_port_hooks_gives_the_oldest_unfinished_handshakes_place_to_a_ne
     rig_callback_served(&crowd[3]);
 }
 
+/* What ends them may wait among the frames that were not taken yet. */
+static void test_port_hooks_gives_no_handshakes_place_away_while_frames_wait(void **state)
+{
+    uint8_t frame[WIRE_FRAME_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(crowd); i++) {
+        peer_open(&crowd[i]);
+        peer_send(&crowd[i], SYN, NULL, 0);
+    }
+    for (unsigned i = 0; i < 100; i++) {
+        wire_deliver(frame, wire_ping(frame, 8));
+    }
+    peer_open(&peer);
+    peer_send(&peer, SYN, NULL, 0);
+    qr_pump(0);
+    wire_read();
+    fake_board_pass(2 * QR_LWIP_HANDSHAKE_MS);
+    for (size_t i = 0; i < COUNT(crowd); i++) {
+        peer_ack(&crowd[i]);
+    }
+    rig_settle();
+    assert_false(peer.syn);
+    for (size_t i = 0; i < COUNT(crowd); i++) {
+        assert_false(crowd[i].reset);
+        rig_callback_served(&crowd[i]);
+    }
+}
+
 static void test_port_hooks_lets_a_caller_in_through_a_flood_of_syns(void **state)
 {
     static struct peer flood;
@@ -782,6 +811,7 @@ int main(void)
         TEST(test_port_hooks_takes_no_harm_from_frames_at_random),
         TEST(test_port_hooks_survives_a_segment_size_that_shrinks),
         TEST(test_port_hooks_gives_the_oldest_unfinished_handshakes_place_to_a_new_one),
+        TEST(test_port_hooks_gives_no_handshakes_place_away_while_frames_wait),
         TEST(test_port_hooks_lets_a_caller_in_through_a_flood_of_syns),
         TEST(test_port_hooks_gives_no_finished_handshakes_place_away),
     };

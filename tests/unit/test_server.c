@@ -727,6 +727,27 @@ static void test_server_gives_up_nobody_within_the_grace_and_then_the_longest(vo
     }
 }
 
+/* A network that has not taken all that came lets nobody look slow; not for ever, since a flood may
+ * keep it so. */
+static void test_server_gives_up_nobody_of_whom_more_may_wait(void **state)
+{
+    int newcomer;
+
+    (void)state;
+    (void)fill_with("", SIZE_MAX);
+    newcomer = client_with(CALL);
+    fake_set_behind(true);
+    for (unsigned ms = 0; ms < 2 * QR_GRACE_MS; ms++) {
+        turn();
+        assert_state(newcomer, FAKE_WAITING);
+        now.uptime_ms++;
+    }
+    assert_int_equal(stats.connectionsDropped, 0);
+    turn();
+    turn();
+    assert_reply(newcomer);
+}
+
 /* The grace of a request begins with it; that of a new connection's first one, with the connection.
  */
 static void test_server_counts_the_grace_from_a_requests_first_byte(void **state)
@@ -2211,6 +2232,7 @@ int main(void)
         TEST(test_server_gives_up_the_most_expendable_first),
         TEST(test_server_gives_up_the_longest_idle_poller),
         TEST(test_server_gives_up_nobody_within_the_grace_and_then_the_longest),
+        TEST(test_server_gives_up_nobody_of_whom_more_may_wait),
         TEST(test_server_counts_the_grace_from_a_requests_first_byte),
         TEST(test_server_counts_a_readers_grace_from_its_reply),
         TEST(test_server_shortens_the_grace_while_many_use_it_up),
