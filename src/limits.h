@@ -97,9 +97,9 @@
 #endif
 
 /* Milliseconds that others wait for one's request, or reading, before it is given up for them: it
- * comes right behind the handshake, or once more 0.2 s and a round trip later (RFC 6298). Each that
- * is given up so takes a quarter off the next ones' grace, until none was for QR_GRACE_REST_MS. */
-#define QR_GRACE_MS       500
+ * comes right behind the handshake, or 0.2 and 0.6 s later, if it is lost (RFC 6298). Each that is
+ * given up so takes a quarter off the next ones' grace, until none was for QR_GRACE_REST_MS. */
+#define QR_GRACE_MS       700
 #define QR_GRACE_LEAST_MS 10
 #define QR_GRACE_REST_MS  1000
 
