@@ -118,7 +118,8 @@ UNIT_HELPERS := $(filter-out $(UNIT_TESTS) $(UNIT_DRIVERS),$(UNIT))
 PORT_HELPERS := $(filter tests/unit/port_%,$(UNIT_HELPERS))
 UNIT_PORT := $(filter-out $(LEFT_OUT),$(PORT))
 # Of other boards, what needs no board.
-PURE := boards/mps2/blob.c boards/mps2/chance.c
+PURE := boards/mps2/blob.c boards/mps2/chance.c $(patsubst %,boards/linux-client/%.c,\
+	url response stream document facts lines)
 
 # ---- flags ----
 

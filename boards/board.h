@@ -18,7 +18,8 @@
  * so that what follows it stands at whole words, and words are what a card gives. */
 #define QR_BOARD_FRAME_PAD 2
 
-extern const char qr_board_name[]; /* "linux", … */
+extern const char qr_board_name[];  /* "linux", … */
+extern const char qr_board_usage[]; /* --help's lines on what else the program can do; "" */
 
 /* ---- settings ---- */
 

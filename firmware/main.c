@@ -96,8 +96,9 @@ _Noreturn static void refuse_setting(const struct qr_board_text *text,
 
 _Noreturn static void print_help(void)
 {
-    qr_board_print("usage: quitring [--NAME VALUE] ...\n\n"
-                   "Keeps the most recent quits of an OpenIM server in a ring and shows them.\n"
+    qr_board_print("usage: quitring [--NAME VALUE] ...\n");
+    qr_board_print(qr_board_usage);
+    qr_board_print("\nKeeps the most recent quits of an OpenIM server in a ring and shows them.\n"
                    "Each setting may also stand in the environment (QUITRING_PORT=80) or in the\n"
                    "file that --config names (port=80).\n\n");
     for (unsigned i = 0; qr_settings_help(i, line_begin()); i++) {

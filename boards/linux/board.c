@@ -63,6 +63,7 @@ static void take_signals(void)
 
 int qr_board_init(int argc, char **argv)
 {
+    qr_machine_command(argc, argv);
     clock_gettime(CLOCK_MONOTONIC, &start);
     take_signals();
     qr_machine_start();

@@ -6,6 +6,7 @@ BOARD_DEFINES := -DQR_RING_MAX=16777216 -DQR_RING_DEFAULT=1048576 \
 	-DQR_CONNS_MAX=64 -DQR_LWIP_BACKLOG=200 -DQR_LWIP_CLOSING=64 -DPBUF_POOL_SIZE=672 \
 	-DQR_BOARD_FRAME_MAX=65550
 BOARD_CFLAGS := -D_GNU_SOURCE
+BOARD_FOLDERS := boards/linux-client
 BOARD_WITHOUT := port/net_no_kernel.c
 BOARD_RUN = build/$(NAME)/quitring --net user --publish $(PUBLISH) $(ARGS)
 
@@ -16,6 +17,7 @@ SLIRP_LIBS ?= -lslirp
 BOARD_CFLAGS += $(SLIRP_CFLAGS)
 BOARD_LIBS := $(SLIRP_LIBS)
 BOARD_NEEDS := libslirp-dev
+BOARD_WITHOUT += boards/linux-client/no_names.c
 BOARD_BENCH = $(PYTHON) tests/bench/readers.py
 else
 include boards/linux/cross.mk

@@ -26,4 +26,4 @@ BOARD_RUN = $(BOARD_EMULATOR) build/$(NAME)/quitring --net host --publish $(PUBL
 BOARD_NEEDS := gcc-$(triplet_$(LINUX_ARCH)) libc6-dev-$(LINUX_ARCH)-cross \
 	qemu-user:$(BOARD_EMULATOR)
 BOARD_DEFINES += -DQR_LINUX_WITHOUT_SLIRP
-BOARD_WITHOUT += boards/linux/nic_user.c
+BOARD_WITHOUT += boards/linux/nic_user.c boards/linux-client/names.c

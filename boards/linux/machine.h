@@ -13,6 +13,9 @@ extern const char qr_machine_settings[];
 /* Whether the machine is there for us alone: its card's own MAC address is then ours. */
 extern const bool qr_machine_is_ours;
 
+/* Ends the program where its arguments ask for something else than serving. */
+void qr_machine_command(int argc, char **argv);
+
 /* Makes the machine ready to be used, once, before settings are read. */
 void qr_machine_start(void);
 

@@ -11,6 +11,8 @@
 #include "fault.h"
 #include "nic.h"
 
+const char qr_board_usage[] = "";
+
 /* Where the settings blob is: in the PSRAM, which is used for nothing else. */
 #define BLOB_AT        ((const uint8_t *)0x21000000)
 #define BLOB_BYTES_MAX 4096

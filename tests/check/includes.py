@@ -49,7 +49,8 @@ ROOMS = {
     "server": BASE + ["conn", "net"],
     "board": [],
     "port": ["board", "net", "limits"],
-    "boards": ["board"],
+    "client": BASE + ["json", "reply", "syntax"],
+    "boards": ["board", "client"],
 }
 ROOMS["firmware"] = list(ROOMS)
 
@@ -63,7 +64,7 @@ OTHERS = {  # kind: who
     "slirp": {"boards"},
     "jsmn": {"src/json.c"},
     "page": {"src/page.c"},
-    "system": {"boards", "port/net_kernel.c"},
+    "system": {"boards", "client", "port/net_kernel.c"},
 }
 # What the port has to give to lwIP: errno, formats, struct timeval.
 PORT_SYSTEM = {"errno.h", "inttypes.h", "sys/time.h"}
@@ -74,9 +75,11 @@ def room_of(path):
     folder, name = os.path.split(path)
     stem = name.rsplit(".", 1)[0]
     if folder == "src":
-        return stem if stem in ROOMS and stem not in ("board", "port", "boards") else None
+        return stem if stem in ROOMS and stem not in ("board", "client", "port", "boards") else None
     if path == "boards/board.h":
         return "board"
+    if folder == "boards/linux-client":
+        return "client"
     top = path.split("/")[0]
     if top == "boards":
         return "boards" if folder != "boards" else None

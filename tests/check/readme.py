@@ -251,8 +251,10 @@ def named_faults(text):
         + re.findall(r"(?<!`)`([^`\n]+)`(?!`)", re.sub(r"(?ms)^\s*```.*?^\s*```", "", text))
     )
     makefile = report.read("Makefile")
-    done = subprocess.run([PROGRAM, "--help"], capture_output=True, text=True)
-    options = set(re.findall(r"--[a-z][a-z-]*", done.stdout + done.stderr))
+    options = set()
+    for command in ([], ["status"], ["tail"]):
+        done = subprocess.run([PROGRAM, *command, "--help"], capture_output=True, text=True)
+        options |= set(re.findall(r"--[a-z][a-z-]*", done.stdout + done.stderr))
     faults = []
     values = r"(?:[A-Za-z_]+=(?:\"[^\"]*\"|[^\"\s]\S*) )*"
     for target in re.findall(rf"(?m)(?:^|[;&|] *|\$ )make ({values}[a-z][\w-]*)", code):
