@@ -79,6 +79,13 @@ void fake_board_reset(void)
     exit_to = NULL;
 }
 
+void fake_board_rewind(uint64_t to_ms)
+{
+    fake_board_reset();
+    uptime_ms = to_ms;
+    chance = 1;
+}
+
 void fake_board_deliver(const void *frame, size_t len)
 {
     looks = 0;

@@ -21,6 +21,9 @@
 /* Empties the queues and the log; forgets what a test has asked for. Time goes on. */
 void fake_board_reset(void);
 
+/* The same, and time and chance are what they were then. */
+void fake_board_rewind(uint64_t uptime_ms);
+
 /* A frame comes in over the wire. As every board does, it drops one over QR_BOARD_FRAME_MAX. */
 void fake_board_deliver(const void *frame, size_t len);
 

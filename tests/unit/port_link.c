@@ -184,11 +184,24 @@ static unsigned sum6(const uint8_t *ip, const uint8_t *content, size_t len, uint
     return ~sum & 0xffff;
 }
 
+void link_sum6(uint8_t *frame, size_t len)
+{
+    uint8_t *ip = frame + LINK_IP6, *content = frame + LINK_IP6_CONTENT;
+    uint8_t protocol = ip[6];
+    size_t place = protocol == LINK_TCP ? 16 : protocol == LINK_UDP ? 6 : 2;
+    size_t content_len = len < LINK_IP6_CONTENT ? 0 : wire_get16(ip + 4);
+
+    if ((protocol == LINK_TCP || protocol == LINK_UDP || protocol == LINK_ICMP6) &&
+        content_len >= place + 2 && content_len <= len - LINK_IP6_CONTENT) {
+        wire_put16(content + place, 0);
+        wire_put16(content + place, sum6(ip, content, content_len, protocol));
+    }
+}
+
 size_t link_put_ip6(uint8_t *frame, const uint8_t *to, uint8_t protocol, uint8_t hop_limit,
                     const void *content, size_t len)
 {
     uint8_t *ip = frame + LINK_IP6, *at = frame + LINK_IP6_CONTENT;
-    size_t place = protocol == LINK_TCP ? 16 : protocol == LINK_UDP ? 6 : 2;
 
     memset(frame, 0, LINK_IP6_CONTENT);
     memcpy(frame, qr_board_mac(), 6);
@@ -201,11 +214,7 @@ size_t link_put_ip6(uint8_t *frame, const uint8_t *to, uint8_t protocol, uint8_t
     memcpy(ip + 8, link_router6, 16);
     memcpy(ip + 24, to, 16);
     memcpy(at, content, len);
-    if ((protocol == LINK_TCP || protocol == LINK_UDP || protocol == LINK_ICMP6) &&
-        len >= place + 2) {
-        wire_put16(at + place, 0);
-        wire_put16(at + place, sum6(ip, at, len, protocol));
-    }
+    link_sum6(frame, LINK_IP6_CONTENT + len);
     return LINK_IP6_CONTENT + len;
 }
 

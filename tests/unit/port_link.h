@@ -49,6 +49,10 @@ size_t link_put_udp4(uint8_t *frame, uint32_t from, uint32_t to, uint16_t from_p
 size_t link_put_ip6(uint8_t *frame, const uint8_t *to, uint8_t protocol, uint8_t hop_limit,
                     const void *content, size_t len);
 
+/* Writes the checksum of an IPv6 packet's ICMPv6, UDP or TCP anew, by the length that stands in it
+ * as far as it makes sense. */
+void link_sum6(uint8_t *frame, size_t len);
+
 /* Delivers it, and lets lwIP do what it does at once. */
 void link_deliver(const uint8_t *frame, size_t len);
 

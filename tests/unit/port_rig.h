@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "port/port.h"
 #include "port_wire.h"
 #include "src/api.h"
 #include "src/server.h"
@@ -50,6 +51,11 @@ struct rig {
 extern struct rig rig;
 
 int rig_start(void **state);
+
+/* The same with another network; and what lwIP uses now is what it uses at rest. */
+void rig_start_with(const struct qr_net_config *config);
+void rig_at_rest(void);
+
 int rig_open(void **state);
 int rig_close(void **state);
 

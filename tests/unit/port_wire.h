@@ -59,6 +59,7 @@ struct wire {
     uint32_t deaf_from;    /* set by tests: ARP requests for this address, and higher ones, get no
                               answer; 0: all do */
     bool careless;         /* set by tests: peers believe all that segments say, unchecked */
+    bool mixed;            /* set by tests: all goes out that a host says, not only ARP and TCP */
     unsigned lost;         /* set by tests: so many segments to peers get lost on their way */
     bool rejects;          /* set by tests: as a host without any sockets, with a reset */
     unsigned frames;       /* in all */
