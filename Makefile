@@ -76,12 +76,15 @@ JSMN_DIR ?=
 ARGS ?=
 PUBLISH ?= 127.0.0.1:8080
 SETTINGS ?=
+# For `make fuzz`: how long with each target, and which of tests/fuzz/fuzz_NAME.c.
+FUZZ_SECONDS ?= 60
+FUZZ ?= all
 # Debian's pytest belongs to Debian's Python.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 V ?=
 
 # Asked here and not in a recipe, so that what is missing takes one line.
-WITHOUT_TOOLS := help deps needs missing names show-run emulator run test run-tests unit e2e check \
+WITHOUT_TOOLS := help deps needs missing names show-run emulator run test run-tests unit e2e check fuzz-names \
 	size build-sizes build-lean check-size check-memory-bare check-format check-includes check-style \
 	check-functions format clean distclean
 ifneq ($(filter-out $(WITHOUT_TOOLS),$(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))),)
@@ -117,6 +120,10 @@ UNIT_DRIVERS := $(filter %_driver.c,$(UNIT))
 UNIT_HELPERS := $(filter-out $(UNIT_TESTS) $(UNIT_DRIVERS),$(UNIT))
 PORT_HELPERS := $(filter tests/unit/port_%,$(UNIT_HELPERS))
 UNIT_PORT := $(filter-out $(LEFT_OUT),$(PORT))
+FUZZING := $(sort $(wildcard tests/fuzz/*.c))
+FUZZ_TARGETS := $(filter tests/fuzz/fuzz_%.c,$(FUZZING))
+FUZZ_HELPERS := $(filter-out $(FUZZ_TARGETS),$(FUZZING))
+FUZZ_NAMES := $(FUZZ_TARGETS:tests/fuzz/fuzz_%.c=%)
 # Of other boards, what needs no board.
 PURE := boards/mps2/blob.c boards/mps2/chance.c $(patsubst %,boards/linux-client/%.c,\
 	url response stream document facts lines)
@@ -128,6 +135,11 @@ WARN := -Wall -Wextra -Wconversion -Wshadow -Wundef -Wmissing-prototypes -Wstric
 DEPEND = -MD -MP
 SECTIONS := -ffunction-sections -fdata-sections
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g
+
+# Fuzzed with small tables and limits, which an input soon fills and passes.
+FUZZ_LIMITS := -DQR_CONNS_MAX=6 -DQR_CONTENT_MAX=1024 -DQR_TARGET_MAX=256 -DQR_HEAD_MAX=1024 \
+	-DQR_RX_SIZE=256 -DQR_TX_SIZE=536 -DQR_JSON_DEPTH_MAX=8 -DQR_JSON_TOKENS_MAX=48 \
+	-DMEM_SANITY_CHECK=1
 
 # A room sees only what it may include. No -I of src/, and -iquote of it only for tests that are far
 # from lwIP: src/limits.h would stand in for the <limits.h> of the C library, which gcc's own
@@ -158,7 +170,7 @@ say = @printf '  %-4s %s\n' $1 $2
 # $1 name, $2 compiler, $3 flags
 define variant
 build/$1/flags: TEXT := $2 $3 $(FLAGS_ALL)
-build/$1/files: TEXT := $(OURS) $(UNIT) $(LWIP_FILES)
+build/$1/files: TEXT := $(OURS) $(UNIT) $(FUZZING) $(LWIP_FILES)
 build/$1/flags build/$1/files: FORCE
 	$$(keep)
 build/$1/obj/%.o: %.c build/$1/flags | $(READY)
@@ -185,10 +197,8 @@ endef
 # What of lwIP tests/unit/port_memory.c stands in for.
 WRAPPED := memp_malloc memp_free mem_malloc pbuf_alloc pbuf_realloc
 
-# Each unit test a program of its own, with what it uses of src/, firmware/ and the helpers beside
-# it; test_port_* with port/, lwIP and the helpers port_* besides, and without a board: they are the
-# board. $1 variant, $2 compiler, $3 flags
-define unit
+# What the unit tests' programs are linked from. $1 variant, $2 compiler, $3 flags
+define unit_libraries
 $(call variant,$1,$2,$3)
 OBJECTS += $(call objects,$1,$(UNIT) $(SRC) $(UNIT_PORT) $(FIRMWARE) $(PURE)) $(call lwip_objects,$1)
 build/$1/libunit.a: $(call objects,$1,$(filter-out $(PORT_HELPERS),$(UNIT_HELPERS)) $(SRC) $(PURE) \
@@ -196,6 +206,13 @@ build/$1/libunit.a: $(call objects,$1,$(filter-out $(PORT_HELPERS),$(UNIT_HELPER
 build/$1/libport.a: $(call objects,$1,$(PORT_HELPERS) $(UNIT_PORT)) $(call lwip_objects,$1)
 build/$1/libunit.a build/$1/libport.a: build/$1/files
 	$$(Q)rm -f $$@ && $(or $(BOARD_AR),ar) rc $$@ $$(filter %.o,$$^)
+endef
+
+# Each unit test a program of its own, with what it uses of src/, firmware/ and the helpers beside
+# it; test_port_* with port/, lwIP and the helpers port_* besides, and without a board: they are the
+# board. $1 variant, $2 compiler, $3 flags
+define unit
+$(call unit_libraries,$1,$2,$3)
 build/$1/test_port_%: build/$1/obj/tests/unit/test_port_%.o build/$1/libport.a build/$1/libunit.a
 	$$(call say,LD,$$@)
 	$$(Q)$2 $3 -o $$@ $(WRAPPED:%=-Wl,--wrap=%) -Wl,--start-group $$^ -Wl,--end-group $(CMOCKA_LIBS)
@@ -203,6 +220,26 @@ build/$1/%: build/$1/obj/tests/unit/%.o build/$1/libunit.a
 	$$(call say,LD,$$@)
 	$$(Q)$2 $3 -o $$@ $$^ $(CMOCKA_LIBS)
 build-$1: $(patsubst tests/unit/%.c,build/$1/%,$(UNIT_TESTS) $(UNIT_DRIVERS))
+endef
+
+# The fuzz targets, likewise; fuzz_port with a port whose memory lies together, so that it can be
+# put back to where it began before each input. $1 variant, $2 compiler, $3 flags
+define fuzz
+OBJECTS += $(call objects,$1,$(FUZZING))
+build/$1/libfuzz.a: $(call objects,$1,$(FUZZ_HELPERS)) build/$1/files
+	$$(Q)rm -f $$@ && ar rc $$@ $$(filter %.o,$$^)
+build/$1/libport-kept.a: build/$1/libport.a
+	$$(Q)objcopy --rename-section .bss=port_bss --rename-section .data=port_data $$< $$@
+build/$1/fuzz_port: build/$1/obj/tests/fuzz/fuzz_port.o build/$1/libfuzz.a build/$1/libport-kept.a \
+	build/$1/libunit.a
+	$$(call say,LD,$$@)
+	$$(Q)$2 $3 -o $$@ $(WRAPPED:%=-Wl,--wrap=%) -Wl,--start-group $$^ -Wl,--end-group $(CMOCKA_LIBS)
+build/$1/fuzz_%: build/$1/obj/tests/fuzz/fuzz_%.o build/$1/libfuzz.a build/$1/libunit.a
+	$$(call say,LD,$$@)
+	$$(Q)$2 $3 -o $$@ $$^ $(CMOCKA_LIBS)
+build/$1/seeds: tests/fuzz/seeds.py
+	$$(Q)$(PYTHON) $$< $$@ && touch $$@
+build-$1: $(patsubst tests/fuzz/%.c,build/$1/%,$(FUZZ_TARGETS)) build/$1/seeds
 endef
 
 $(eval $(call program,$(NAME),$(CC),$(BOARD_MACHINE) $(CFLAGS)))
@@ -214,6 +251,8 @@ $(eval $(call program,clang,clang,-O2 -g))
 $(eval $(call program,asan,gcc,$(SANITIZE)))
 $(eval $(call unit,unit,gcc,-O2 -g))
 $(eval $(call unit,unit-asan,clang,$(SANITIZE)))
+$(eval $(call unit_libraries,fuzz,clang,$(SANITIZE) -fsanitize=fuzzer-no-link $(FUZZ_LIMITS)))
+$(eval $(call fuzz,fuzz,clang,$(SANITIZE) -fsanitize=fuzzer))
 endif
 
 # Unit tests of another processor: with cmocka inside, which is not packaged for it, and with a small
@@ -322,11 +361,19 @@ e2e: ## the tests against the running programs alone (BOARD=…, ARCH=…: again
 check: ## the checks alone
 	@$(PYTHON) tests/run check
 
-.PHONY: build-clang build-asan build-unit build-unit-asan build-calls
+.PHONY: fuzz fuzz-names
+fuzz: ## looks for inputs that break it (FUZZ_SECONDS=60 for each target; FUZZ=http: that one)
+	@$(MAKE) $(PARALLEL) build-fuzz
+	@tests/fuzz/run.sh fuzz $(FUZZ_SECONDS) $(if $(filter all,$(FUZZ)),$(FUZZ_NAMES),$(FUZZ))
+fuzz-names:
+	@echo $(FUZZ_NAMES)
+
+.PHONY: build-clang build-asan build-unit build-unit-asan build-fuzz build-calls
 build-clang: build/clang/quitring ## builds it with clang
 build-asan: build/asan/quitring ## builds it with address and undefined behaviour sanitizers
 build-unit: ## builds the unit tests
 build-unit-asan: ## builds the unit tests with clang and sanitizers
+build-fuzz: ## builds the fuzz targets
 ifeq ($(ARCH),)
 .PHONY: $(ALL_ARCHES:%=build-unit-%)
 $(ALL_ARCHES:%=build-unit-%): build-unit-%:

@@ -29,11 +29,12 @@ has_cmocka()
         $cc -E -o /dev/null - 2>/dev/null
 }
 
+# And its fuzzer, which has the main function.
 has_clang_sanitizers()
 {
     out=$(mktemp) || return
-    echo 'int main(void){return 0;}' |
-        clang -fsanitize=address,undefined -x c -o "$out" - 2>/dev/null
+    echo 'int LLVMFuzzerTestOneInput(void){return 0;}' |
+        clang -fsanitize=fuzzer,address,undefined -x c -o "$out" - 2>/dev/null
     status=$?
     rm -f "$out"
     return $status
