@@ -11,7 +11,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 # s390x is for tests.
 BOARD ?= linux
 ARCH ?=
-# What a build leaves out, for a device with little memory: WITHOUT="ipv6 mdns ntp".
+# What a build leaves out, for a device with little memory: WITHOUT="ipv6 mdns ntp page".
 WITHOUT ?=
 
 ALL_BOARDS := $(patsubst boards/%/board.mk,%,$(wildcard boards/*/board.mk))
@@ -23,7 +23,7 @@ endif
 # Where this board's files are built.
 NAME := $(BOARD)$(ARCH:%=-%)
 
-# $1 what may be left out, $2 the macro that says so, $3 its files; port/no_… stands for the first.
+# $1 what may be left out, $2 the macro that says so, $3 its files; no_… stands for the first.
 define may_be_left_out
 LEFT_OUT_MAY := $$(strip $$(LEFT_OUT_MAY) $1)
 ifneq ($$(filter $1,$$(WITHOUT)),)
@@ -31,7 +31,7 @@ NAME := $$(NAME)-no-$1
 LEFT_OUT += $3
 LEFT_OUT_DEFINES += -D$2=0
 else
-LEFT_OUT += $(patsubst port/%,port/no_%,$(firstword $3))
+LEFT_OUT += $(dir $(firstword $3))no_$(notdir $(firstword $3))
 endif
 endef
 LEFT_OUT_MAY :=
@@ -40,6 +40,7 @@ LEFT_OUT_DEFINES :=
 $(eval $(call may_be_left_out,ipv6,QR_WITH_IPV6,port/ip6.c port/hooks_ip6.c))
 $(eval $(call may_be_left_out,mdns,QR_WITH_MDNS,port/mdns.c))
 $(eval $(call may_be_left_out,ntp,QR_WITH_NTP,port/wall_clock.c))
+$(eval $(call may_be_left_out,page,QR_WITH_PAGE,src/page.c))
 ifneq ($(filter-out $(LEFT_OUT_MAY),$(WITHOUT)),)
 $(error WITHOUT=$(WITHOUT): a build can be without $(LEFT_OUT_MAY), and nothing else)
 endif
@@ -104,7 +105,7 @@ LWIP_READY := $(if $(LWIP_DIR),$(LWIP_DIR)/src/include/lwip/init.h,build/lwip/.s
 JSMN := $(or $(JSMN_DIR),build/jsmn)
 READY := $(LWIP_READY) $(JSMN)/jsmn.h build/page/page_data.h
 
-SRC := $(sort $(wildcard src/*.c))
+SRC := $(filter-out $(LEFT_OUT),$(sort $(wildcard src/*.c)))
 PORT := $(sort $(wildcard port/*.c))
 FIRMWARE := $(sort $(wildcard firmware/*.c))
 BOARDS := $(filter-out $(BOARD_WITHOUT),$(sort $(wildcard \

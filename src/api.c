@@ -373,7 +373,7 @@ static void begin_table(struct qr_api *api, const struct qr_query *query, const 
     qr_table_begin(work, &api->status, query, now);
     response->status = 200;
     response->content_type = html_type;
-    response->fields = qr_page_plain_fields;
+    response->fields = qr_table_fields;
     response->no_cache = true;
     response->produce = produce_table;
 }
@@ -388,13 +388,14 @@ static void serve_table(struct qr_api *api, const struct qr_request *request,
     }
 }
 
-/* Who takes no compressed page gets the newest events in a table. A query is the page's own. */
+/* Who takes no compressed page, or where there is none, gets the newest events in a table. A query
+ * is the page's own. */
 static void serve_page(struct qr_api *api, const struct qr_request *request,
                        const struct qr_now *now, void *work, struct qr_response *response)
 {
     static const struct qr_query newest = {.limit = QR_STATUS_LIMIT_DEFAULT};
 
-    if (!request->takes_gzip) {
+    if (!request->takes_gzip || qr_page.gzip_len == 0) {
         begin_table(api, &newest, now, work, response);
         return;
     }

@@ -9,12 +9,17 @@
 
 struct qr_page {
     const char *gzip;
-    size_t gzip_len;
+    size_t gzip_len;    /* 0: this build is without the page (no_page.c) */
     const char *fields; /* of its head: field lines, and the head's last CRLF */
 };
 extern const struct qr_page qr_page;
 
-/* The same of plain HTML that stands in its place. */
-extern const char qr_page_plain_fields[];
+/* Field lines of it and of the table in its place, without the last CRLF. Which of the two is sent
+ * depends on what the client takes (RFC 9110 section 12.5.5). Neither may load anything from
+ * elsewhere, nor be framed. */
+#define QR_PAGE_FIELDS                                                                             \
+    "Vary: Accept-Encoding\r\nX-Content-Type-Options: nosniff\r\n"                                 \
+    "Content-Security-Policy: default-src 'none'; base-uri 'none'; form-action 'none'; "           \
+    "frame-ancestors 'none'"
 
 #endif

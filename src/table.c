@@ -3,12 +3,15 @@
 #include <assert.h>
 
 #include "event.h"
+#include "page.h"
 #include "span.h"
 
 /* What a step needs of room, besides IDs, which are written in parts. */
 #define STEP_MAX 384
 
 enum step { SETTLE, HEAD, FACTS, FIND, GROUP_ID, USER_ID, OPERATION_ID, END, DONE };
+
+const char qr_table_fields[] = QR_PAGE_FIELDS "\r\n\r\n";
 
 void qr_table_begin(struct qr_table *table, const struct qr_status_source *source,
                     const struct qr_query *query, const struct qr_now *now)

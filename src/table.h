@@ -27,6 +27,9 @@ struct qr_table {
     struct qr_event event;
 };
 
+/* What its head says besides: field lines, and the head's last CRLF. Static. */
+extern const char qr_table_fields[];
+
 /* The query's spans must stay until the document is whole. */
 void qr_table_begin(struct qr_table *table, const struct qr_status_source *source,
                     const struct qr_query *query, const struct qr_now *now);

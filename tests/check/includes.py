@@ -38,10 +38,11 @@ ROOMS = {
     "callback": BASE + ["http", "json", "reply", "ring"],
     "status": DOCUMENT,
     "events": DOCUMENT,
-    "table": DOCUMENT + ["status"],  # for the facts that a document is made of
+    "table": DOCUMENT + ["page", "status"],  # for the facts that a document is made of
     "metrics": DOCUMENT + ["status"],
     "rates": BASE + ["reply"],
     "page": [],
+    "no_page": ["page"],
     "handler": BASE + ["http", "reply"],
     "conn": BASE + ["handler", "http", "reply"],
     "api": DOCUMENT

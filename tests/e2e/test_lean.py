@@ -11,7 +11,7 @@ from test_short import exercise
 
 __test__ = BOARD.name == "mps2-an511"
 
-WITHOUT = "ipv6 mdns ntp"
+WITHOUT = "ipv6 mdns ntp page"
 
 
 @pytest.fixture
@@ -28,6 +28,8 @@ def test_lean_serves_and_takes_settings_that_decline_what_is_left_out(lean):
     assert board.ready() is not None, board.errors()
     exercise(board)
     assert board.status()["time"] is None
+    page = board.ask("GET", "/", headers={"Accept-Encoding": "gzip"})
+    assert page.body.startswith(b"<!doctype html>")
 
 
 @pytest.mark.parametrize("setting, why", [
