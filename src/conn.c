@@ -29,9 +29,14 @@ bool qr_conn_idle(const struct qr_conn *conn)
     return conn->state == QR_CONN_READING && conn->http.phase == QR_HTTP_IDLE;
 }
 
+bool qr_conn_goes_on(const struct qr_conn *conn)
+{
+    return conn->state == QR_CONN_REPLYING && !conn->reply_done;
+}
+
 static bool is_stream(const struct qr_conn *conn)
 {
-    return conn->state == QR_CONN_REPLYING && conn->stream && !conn->reply_done;
+    return qr_conn_goes_on(conn) && conn->stream;
 }
 
 bool qr_conn_waits(const struct qr_conn *conn)

@@ -86,6 +86,9 @@ size_t qr_conn_tx_pending(const struct qr_conn *conn, const char **bytes);
 /* The first len of them were sent. */
 void qr_conn_sent(struct qr_conn *conn, size_t len, const struct qr_now *now);
 
+/* Whether the reply under way has more to come than what is pending. */
+bool qr_conn_goes_on(const struct qr_conn *conn);
+
 /* Looks at the deadline. */
 void qr_conn_tick(struct qr_conn *conn, const struct qr_now *now);
 

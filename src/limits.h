@@ -113,8 +113,9 @@
  * with many who wait, they would take more time than the callers. */
 #define QR_NEWS_REST_MS 10
 
-/* Pieces sent on one connection before the others have their turn. */
-#define QR_SENDS_A_TURN 8
+/* Pieces of replies that are under way, of all together, that are sent before callers have their
+ * turn again; and replies on one connection whose requests came in one go. */
+#define QR_SENDS_A_TURN 4
 
 /* Milliseconds that accepting rests after the network had no memory for a connection. */
 #define QR_ACCEPT_REST_MS 100

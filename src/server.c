@@ -14,6 +14,7 @@ int qr_server_open(struct qr_server *server, const struct qr_net *net,
     server->full = false;
     server->news = 0;
     server->news_again_ms = 0;
+    server->sender = 0;
     server->accept_again_ms = 0;
     server->grace_ms = QR_GRACE_MS;
     server->grace_used_ms = 0;
@@ -284,21 +285,37 @@ static void receive(struct qr_server *server, struct qr_slot *slot, const struct
     }
 }
 
+/* Sends what is pending, once. Returns whether all of it went out. */
+static bool send_pending(struct qr_server *server, struct qr_slot *slot, const struct qr_now *now)
+{
+    const char *bytes;
+    size_t len = qr_conn_tx_pending(&slot->conn, &bytes);
+    int result = server->net->send(server->net->ctx, slot->socket, bytes, len);
+
+    if (result <= 0) {
+        count_failure(server, slot, result);
+        return false;
+    }
+    qr_conn_sent(&slot->conn, (size_t)result, now);
+    return (size_t)result == len;
+}
+
+static bool has_pending(const struct qr_slot *slot)
+{
+    const char *bytes;
+
+    return qr_conn_tx_pending(&slot->conn, &bytes) != 0;
+}
+
+/* The replies that were made, of requests that came in one go. Of one that goes on, the rest is
+ * send_on()'s. */
 static void transmit(struct qr_server *server, struct qr_slot *slot, const struct qr_now *now)
 {
-    for (unsigned i = 0; i < QR_SENDS_A_TURN && !slot->conn.dead; i++) {
-        const char *bytes;
-        size_t len = qr_conn_tx_pending(&slot->conn, &bytes);
-        int result;
-        if (len == 0) {
+    for (unsigned i = 0; i < QR_SENDS_A_TURN && !slot->conn.dead && has_pending(slot); i++) {
+        bool goes_on = qr_conn_goes_on(&slot->conn);
+        if (!send_pending(server, slot, now) || goes_on) {
             return;
         }
-        result = server->net->send(server->net->ctx, slot->socket, bytes, len);
-        if (result <= 0) {
-            count_failure(server, slot, result);
-            return;
-        }
-        qr_conn_sent(&slot->conn, (size_t)result, now);
     }
 }
 
@@ -327,17 +344,11 @@ static void permit(struct qr_server *server, struct qr_slot *slot)
                                         server->stats->connectionsWaiting < QR_WAITERS_MAX);
 }
 
-static void work(struct qr_server *server, struct qr_slot *slot, bool ready,
-                 const struct qr_now *now)
+static void release_if_done(struct qr_server *server, struct qr_slot *slot)
 {
-    const char *tx;
-
-    if (ready && qr_conn_tx_pending(&slot->conn, &tx) == 0) {
-        receive(server, slot, now);
+    if (slot->conn.dead || (server->listener < 0 && qr_conn_idle(&slot->conn))) {
+        release(server, slot);
     }
-    qr_conn_tick(&slot->conn, now);
-    transmit(server, slot, now);
-    finish(server, slot);
 }
 
 static void serve_slot(struct qr_server *server, struct qr_slot *slot, bool ready, bool news,
@@ -350,11 +361,49 @@ static void serve_slot(struct qr_server *server, struct qr_slot *slot, bool read
         qr_conn_stop_waiting(&slot->conn, now);
     } else if (waited && news) {
         qr_conn_news(&slot->conn, now);
+    } else if (ready) {
+        receive(server, slot, now);
     }
-    work(server, slot, ready, now);
+    qr_conn_tick(&slot->conn, now);
+    transmit(server, slot, now);
+    finish(server, slot);
     server->stats->connectionsWaiting += qr_conn_waits(&slot->conn) - waited;
-    if (slot->conn.dead || (server->listener < 0 && qr_conn_idle(&slot->conn))) {
-        release(server, slot);
+    release_if_done(server, slot);
+}
+
+/* A reply that was under way when the turn began: its time is that of send_on(). */
+static void serve_sender(struct qr_server *server, struct qr_slot *slot, bool ready,
+                         const struct qr_now *now)
+{
+    uint32_t waited = qr_conn_waits(&slot->conn);
+
+    qr_conn_tick(&slot->conn, now);
+    slot->sends_on = ready && !slot->conn.dead;
+    server->senders += slot->sends_on;
+    server->stats->connectionsWaiting += qr_conn_waits(&slot->conn) - waited;
+    release_if_done(server, slot);
+}
+
+/* A few pieces of all the replies that are under way, one each, in turn: however many there are,
+ * and however long, callers have their turn soon. */
+static void send_on(struct qr_server *server, const struct qr_now *now)
+{
+    unsigned left = server->senders < QR_SENDS_A_TURN ? server->senders : QR_SENDS_A_TURN;
+
+    while (left > 0) {
+        struct qr_slot *slot = &server->slots[server->sender];
+        server->sender = (server->sender + 1) % QR_CONNS_MAX;
+        if (slot->socket < 0 || !slot->sends_on) {
+            continue;
+        }
+        slot->sends_on = false;
+        uint32_t waited = qr_conn_waits(&slot->conn);
+        permit(server, slot);
+        (void)send_pending(server, slot, now);
+        finish(server, slot);
+        server->stats->connectionsWaiting += qr_conn_waits(&slot->conn) - waited;
+        release_if_done(server, slot);
+        left--;
     }
 }
 
@@ -367,8 +416,9 @@ static void serve_news(struct qr_server *server, const struct qr_now *now)
     server->news = *server->handler->news;
     server->news_again_ms = now->uptime_ms + QR_NEWS_REST_MS;
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        if (server->slots[i].socket >= 0 && qr_conn_waits(&server->slots[i].conn)) {
-            serve_slot(server, &server->slots[i], false, true, now);
+        struct qr_slot *slot = &server->slots[i];
+        if (slot->socket >= 0 && qr_conn_waits(&slot->conn) && !has_pending(slot)) {
+            serve_slot(server, slot, false, true, now);
         }
     }
 }
@@ -411,6 +461,7 @@ void qr_server_serve(struct qr_server *server, const struct qr_now *now)
     const struct qr_net_poll *end = server->polls + server->n_polls;
     size_t left = server->stats->connectionsOpen;
 
+    server->senders = 0;
     for (size_t i = 0; i < QR_CONNS_MAX && left > 0; i++) {
         struct qr_slot *slot = &server->slots[i];
         bool ready = false;
@@ -422,8 +473,14 @@ void qr_server_serve(struct qr_server *server, const struct qr_now *now)
             ready = poll->ready;
             poll++;
         }
-        serve_slot(server, slot, ready, false, now);
+        slot->sends_on = false;
+        if (has_pending(slot)) {
+            serve_sender(server, slot, ready, now);
+        } else {
+            serve_slot(server, slot, ready, false, now);
+        }
     }
+    send_on(server, now);
     if (poll < end && poll->ready) {
         for (size_t i = 0; i < QR_CONNS_MAX && accept_one(server, now); i++) {
         }

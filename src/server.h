@@ -16,7 +16,8 @@
 #include "stats.h"
 
 struct qr_slot {
-    int socket; /* -1: free */
+    int socket;    /* -1: free */
+    bool sends_on; /* a reply is under way, and there is room to send */
     struct qr_conn conn;
 };
 
@@ -32,6 +33,8 @@ struct qr_server {
     uint32_t grace_ms;        /* QR_GRACE_MS; less while many use it up */
     uint64_t grace_used_ms;   /* uptime at which one was last given up for having used it up */
     uint64_t looked_ms;       /* uptime until which all that came was seen */
+    size_t sender;            /* the slot whose reply under way has its turn next */
+    unsigned senders;         /* slots that send on, this turn */
     size_t n_polls;
     struct qr_net_poll polls[QR_CONNS_MAX + 1]; /* the open slots in order, then the listener */
     struct qr_slot slots[QR_CONNS_MAX];

@@ -1933,6 +1933,55 @@ static void test_server_closes_everything(void **state)
     qr_server_close(&server); /* a second time does nothing */
 }
 
+/* However many read, and however much, a turn sends few pieces of theirs, each in turn. */
+static void test_server_sends_few_pieces_of_long_replies_a_turn(void **state)
+{
+    int readers[6];
+    unsigned sent[6], all = 0;
+
+    (void)state;
+    fill_ring();
+    for (size_t i = 0; i < COUNT(readers); i++) {
+        readers[i] = client_with(POLL_ALL);
+    }
+    turn(); /* accepts them */
+    turn(); /* each gets its first piece */
+    for (size_t i = 0; i < COUNT(readers); i++) {
+        sent[i] = fake_sends_to(readers[i]);
+        assert_int_equal(sent[i], 1);
+    }
+    for (unsigned turns = 0; turns < 3 * COUNT(readers); turns++) {
+        unsigned before = fake_calls(FAKE_SEND);
+        turn();
+        assert_int_equal(fake_calls(FAKE_SEND) - before, QR_SENDS_A_TURN);
+        all += QR_SENDS_A_TURN;
+    }
+    for (size_t i = 0; i < COUNT(readers); i++) {
+        assert_int_equal(fake_sends_to(readers[i]) - sent[i], all / COUNT(readers));
+    }
+    (void)client_after(CALL); /* beside them, at once */
+}
+
+/* Who has no room is not asked to take more. */
+static void test_server_sends_nothing_to_who_has_no_room(void **state)
+{
+    int reader = client_with(POLL_ALL);
+    unsigned before;
+
+    (void)state;
+    fill_ring();
+    fake_set_room(reader, 2000);
+    settle();
+    before = fake_sends_to(reader);
+    for (int i = 0; i < 10; i++) {
+        (void)client_after(HEALTH);
+    }
+    assert_int_equal(fake_sends_to(reader), before);
+    fake_set_room(reader, SIZE_MAX);
+    settle();
+    assert_reply(reader);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* ---- long polls and event streams ---- */
@@ -2200,6 +2249,8 @@ static void test_server_counts_connections_by_state(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_server_sends_few_pieces_of_long_replies_a_turn),
+        TEST(test_server_sends_nothing_to_who_has_no_room),
         TEST(test_server_answers_a_long_poll_when_an_event_is_stored),
         TEST(test_server_answers_a_long_poll_when_its_time_is_over),
         TEST(test_server_tells_events_to_streams),
