@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "port/parts.h"
+#include "src/span.h"
 #include "src/limits.h"
 
 /* Bytes of a name and of a value in a message; more are cut. With the longest `takes …` they fit
@@ -18,19 +19,9 @@
 #define SPELL(number)  #number
 #define NUMBER(number) SPELL(number)
 
-struct span {
-    const char *at;
-    size_t len;
-};
-
 /* ---- reading values ---- */
 
-static bool span_is(struct span span, const char *text)
-{
-    return span.len == strlen(text) && memcmp(span.at, text, span.len) == 0;
-}
-
-static bool take_char(struct span *from, char c)
+static bool take_char(struct qr_span *from, char c)
 {
     if (from->len == 0 || from->at[0] != c) {
         return false;
@@ -40,7 +31,7 @@ static bool take_char(struct span *from, char c)
     return true;
 }
 
-static bool take_text(struct span *from, const char *text)
+static bool take_text(struct qr_span *from, const char *text)
 {
     size_t len = strlen(text);
     if (from->len < len || memcmp(from->at, text, len) != 0) {
@@ -52,7 +43,7 @@ static bool take_text(struct span *from, const char *text)
 }
 
 /* Strictly decimal: a leading zero is refused, since some programs read 010 as 8. */
-static bool take_number(struct span *from, uint32_t max, uint32_t *number)
+static bool take_number(struct qr_span *from, uint32_t max, uint32_t *number)
 {
     uint64_t value = 0;
     size_t len = 0;
@@ -70,7 +61,7 @@ static bool take_number(struct span *from, uint32_t max, uint32_t *number)
     return true;
 }
 
-static bool take_ipv4(struct span *from, uint32_t *addr)
+static bool take_ipv4(struct qr_span *from, uint32_t *addr)
 {
     uint32_t value = 0;
     for (int i = 0; i < 4; i++) {
@@ -84,7 +75,7 @@ static bool take_ipv4(struct span *from, uint32_t *addr)
     return true;
 }
 
-static void keep_text(char text[QR_SETTING_TEXT_MAX], struct span value)
+static void keep_text(char text[QR_SETTING_TEXT_MAX], struct qr_span value)
 {
     memcpy(text, value.at, value.len);
     text[value.len] = '\0';
@@ -93,7 +84,7 @@ static void keep_text(char text[QR_SETTING_TEXT_MAX], struct span value)
 /* ---- one reader a setting: NULL when it was taken, else what is wrong; settings then stay ---- */
 
 /* As Linux has it. A colon would name an alias, which is the same interface. */
-static bool is_interface(struct span name)
+static bool is_interface(struct qr_span name)
 {
     for (size_t i = 0; i < name.len; i++) {
         unsigned char c = (unsigned char)name.at[i];
@@ -104,15 +95,16 @@ static bool is_interface(struct span name)
     return name.len > 0 && name.len <= INTERFACE_BYTES_MAX;
 }
 
-static const char *read_net(struct qr_settings *settings, struct span value)
+static const char *read_net(struct qr_settings *settings, struct qr_span value)
 {
-    struct span interface = value;
+    struct qr_span interface = value;
 
     if (take_text(&interface, "tap:") || take_text(&interface, "packet:")) {
         if (!is_interface(interface)) {
             return "an interface's name has 1 to 15 bytes, no slash, colon or white space";
         }
-    } else if (!span_is(value, "user") && !span_is(value, "host") && !span_is(value, "card")) {
+    } else if (!qr_span_is(value, "user") && !qr_span_is(value, "host") &&
+               !qr_span_is(value, "card")) {
         return "takes user, host, tap:IF or packet:IF";
     }
     keep_text(settings->net, value);
@@ -133,7 +125,7 @@ struct address {
 };
 
 /* A.B.C.D/PREFIX[,GATEWAY] */
-static bool is_address(struct span value, struct address *address)
+static bool is_address(struct qr_span value, struct address *address)
 {
     if (!take_ipv4(&value, &address->addr) || !take_char(&value, '/') ||
         !take_number(&value, 32, &address->prefix)) {
@@ -143,11 +135,11 @@ static bool is_address(struct span value, struct address *address)
     return (!address->routed || take_ipv4(&value, &address->gateway)) && value.len == 0;
 }
 
-static const char *read_addr(struct qr_settings *settings, struct span value)
+static const char *read_addr(struct qr_settings *settings, struct qr_span value)
 {
     struct address address = {0};
 
-    if (span_is(value, "dhcp")) {
+    if (qr_span_is(value, "dhcp")) {
         settings->addr_set = settings->dhcp = true;
         settings->addr = settings->netmask = settings->gateway = 0;
         return NULL;
@@ -175,7 +167,7 @@ static const char *read_addr(struct qr_settings *settings, struct span value)
     return NULL;
 }
 
-static const char *read_port(struct qr_settings *settings, struct span value)
+static const char *read_port(struct qr_settings *settings, struct qr_span value)
 {
     uint32_t port;
     if (!take_number(&value, 65535, &port) || value.len != 0 || port == 0) {
@@ -185,10 +177,10 @@ static const char *read_port(struct qr_settings *settings, struct span value)
     return NULL;
 }
 
-static const char *read_publish(struct qr_settings *settings, struct span value)
+static const char *read_publish(struct qr_settings *settings, struct qr_span value)
 {
     uint32_t addr, port;
-    struct span whole = value;
+    struct qr_span whole = value;
 
     if (!take_ipv4(&value, &addr) || !take_char(&value, ':')) {
         value = whole;
@@ -206,7 +198,7 @@ static const char *read_publish(struct qr_settings *settings, struct span value)
 #define RING_TAKES                                                                                 \
     "takes bytes from " NUMBER(QR_RING_MIN) " to " NUMBER(QR_RING_MAX) ", also with K or M"
 
-static const char *read_ring(struct qr_settings *settings, struct span value)
+static const char *read_ring(struct qr_settings *settings, struct qr_span value)
 {
     uint32_t number, unit = 1;
 
@@ -242,7 +234,7 @@ static bool is_label(const char *label, size_t len)
     return true;
 }
 
-static bool is_hostname(struct span value)
+static bool is_hostname(struct qr_span value)
 {
     size_t start = 0;
 
@@ -260,7 +252,7 @@ static bool is_hostname(struct span value)
     return true;
 }
 
-static const char *read_hostname(struct qr_settings *settings, struct span value)
+static const char *read_hostname(struct qr_settings *settings, struct qr_span value)
 {
     if (!is_hostname(value)) {
         return "takes a host name: letters, digits, hyphens, dots; 1 to 63";
@@ -275,7 +267,7 @@ static bool is_hexadecimal(char c)
 }
 
 /* One to four hexadecimal digits. */
-static bool take_group(struct span *from)
+static bool take_group(struct qr_span *from)
 {
     size_t len = 0;
 
@@ -288,7 +280,7 @@ static bool take_group(struct span *from)
 }
 
 /* Eight groups, of which one run of zeros may be left out (RFC 4291 section 2.2, forms 1 and 2). */
-static bool is_ipv6(struct span value)
+static bool is_ipv6(struct qr_span value)
 {
     bool shortened = take_text(&value, "::");
     int groups = 0;
@@ -315,7 +307,7 @@ static bool is_ipv6(struct span value)
 
 /* Whether the last label of a name begins with a digit: then it is no name (RFC 1123 section 2.1),
  * but meant to be an IPv4 address. */
-static bool ends_in_number(struct span value)
+static bool ends_in_number(struct qr_span value)
 {
     while (value.len > 0 && value.at[value.len - 1] >= '0' && value.at[value.len - 1] <= '9') {
         value.len--;
@@ -323,14 +315,14 @@ static bool ends_in_number(struct span value)
     return value.len == 0 || value.at[value.len - 1] == '.';
 }
 
-static const char *read_ntp(struct qr_settings *settings, struct span value)
+static const char *read_ntp(struct qr_settings *settings, struct qr_span value)
 {
-    struct span rest = value;
+    struct qr_span rest = value;
     uint32_t addr;
     bool ipv4 = take_ipv4(&rest, &addr) && rest.len == 0;
     bool name = is_hostname(value) && !ends_in_number(value);
 
-    if (!QR_WITH_NTP && !span_is(value, "off")) {
+    if (!QR_WITH_NTP && !qr_span_is(value, "off")) {
         return "takes off: this build is without NTP";
     }
     if (!ipv4 && !name && !is_ipv6(value)) {
@@ -341,46 +333,46 @@ static const char *read_ntp(struct qr_settings *settings, struct span value)
 }
 
 /* The board has taken it off the command line before. */
-static const char *read_config(struct qr_settings *settings, struct span value)
+static const char *read_config(struct qr_settings *settings, struct qr_span value)
 {
     (void)settings, (void)value;
     return "belongs on the command line";
 }
 
-static bool is_choice(bool *choice, struct span value)
+static bool is_choice(bool *choice, struct qr_span value)
 {
-    if (!span_is(value, "yes") && !span_is(value, "no")) {
+    if (!qr_span_is(value, "yes") && !qr_span_is(value, "no")) {
         return false;
     }
-    *choice = span_is(value, "yes");
+    *choice = qr_span_is(value, "yes");
     return true;
 }
 
 /* What the build is without may be declined, too: one text of settings does for all builds. */
-static const char *read_part(bool *choice, bool there, struct span value)
+static const char *read_part(bool *choice, bool there, struct qr_span value)
 {
     if (!there) {
-        return span_is(value, "no") ? NULL : "takes no: this build is without it";
+        return qr_span_is(value, "no") ? NULL : "takes no: this build is without it";
     }
     return is_choice(choice, value) ? NULL : "takes yes or no";
 }
 
-static const char *read_ipv6(struct qr_settings *settings, struct span value)
+static const char *read_ipv6(struct qr_settings *settings, struct qr_span value)
 {
     return read_part(&settings->ipv6, QR_WITH_IPV6, value);
 }
 
-static const char *read_mdns(struct qr_settings *settings, struct span value)
+static const char *read_mdns(struct qr_settings *settings, struct qr_span value)
 {
     return read_part(&settings->mdns, QR_WITH_MDNS, value);
 }
 
-static const char *read_flag(bool *flag, struct span value)
+static const char *read_flag(bool *flag, struct qr_span value)
 {
     return is_choice(flag, value) ? NULL : "takes nothing, yes or no";
 }
 
-static const char *read_quiet(struct qr_settings *settings, struct span value)
+static const char *read_quiet(struct qr_settings *settings, struct qr_span value)
 {
     const char *why = read_flag(&settings->quiet, value);
     if (settings->quiet && why == NULL) {
@@ -389,7 +381,7 @@ static const char *read_quiet(struct qr_settings *settings, struct span value)
     return why;
 }
 
-static const char *read_verbose(struct qr_settings *settings, struct span value)
+static const char *read_verbose(struct qr_settings *settings, struct qr_span value)
 {
     const char *why = read_flag(&settings->verbose, value);
     if (settings->verbose && why == NULL) {
@@ -398,12 +390,12 @@ static const char *read_verbose(struct qr_settings *settings, struct span value)
     return why;
 }
 
-static const char *read_help(struct qr_settings *settings, struct span value)
+static const char *read_help(struct qr_settings *settings, struct qr_span value)
 {
     return read_flag(&settings->help, value);
 }
 
-static const char *read_version(struct qr_settings *settings, struct span value)
+static const char *read_version(struct qr_settings *settings, struct qr_span value)
 {
     return read_flag(&settings->version, value);
 }
@@ -415,7 +407,7 @@ static const struct setting {
     const char *takes; /* NULL: a flag, which may stand without a value */
     const char *help;
     const char *preset; /* NULL: none */
-    const char *(*read)(struct qr_settings *settings, struct span value);
+    const char *(*read)(struct qr_settings *settings, struct qr_span value);
 } table[] = {
     {"net", "NET", "network: user, host, tap:IF or packet:IF", "user", read_net},
     {"addr", "ADDR", "own address: dhcp or A.B.C.D/PREFIX[,GATEWAY]", NULL, read_addr},
@@ -438,10 +430,10 @@ static const struct setting {
 };
 #define TABLE_LEN (sizeof table / sizeof table[0])
 
-static const struct setting *find(struct span name)
+static const struct setting *find(struct qr_span name)
 {
     for (size_t i = 0; i < TABLE_LEN; i++) {
-        if (span_is(name, table[i].name)) {
+        if (qr_span_is(name, table[i].name)) {
             return &table[i];
         }
     }
@@ -453,7 +445,7 @@ void qr_settings_default(struct qr_settings *settings)
     *settings = (struct qr_settings){0};
     for (size_t i = 0; i < TABLE_LEN; i++) {
         if (table[i].preset != NULL) {
-            struct span preset = {table[i].preset, strlen(table[i].preset)};
+            struct qr_span preset = {table[i].preset, strlen(table[i].preset)};
             (void)table[i].read(settings, preset);
         }
     }
@@ -464,7 +456,7 @@ void qr_settings_default(struct qr_settings *settings)
 
 /* ---- messages ---- */
 
-static void out_shown(struct qr_out *out, struct span text, size_t max)
+static void out_shown(struct qr_out *out, struct qr_span text, size_t max)
 {
     for (size_t i = 0; i < text.len && i < max; i++) {
         bool printable = text.at[i] >= ' ' && text.at[i] <= '~';
@@ -476,9 +468,9 @@ static void out_shown(struct qr_out *out, struct span text, size_t max)
 }
 
 /* Whether one keystroke makes a name of the other: a byte more, less or changed, or two swapped. */
-static bool is_near(struct span a, const char *name)
+static bool is_near(struct qr_span a, const char *name)
 {
-    struct span b = {name, strlen(name)};
+    struct qr_span b = {name, strlen(name)};
 
     while (b.len > 0 && take_char(&a, b.at[0])) {
         (void)take_char(&b, b.at[0]);
@@ -493,7 +485,7 @@ static bool is_near(struct span a, const char *name)
     return a.len <= 1 && b.len <= 1;
 }
 
-static void explain_unknown(struct qr_out *out, struct span name)
+static void explain_unknown(struct qr_out *out, struct qr_span name)
 {
     qr_out_text(out, "unknown setting '");
     out_shown(out, name, NAME_SHOWN_MAX);
@@ -510,7 +502,7 @@ static void explain_unknown(struct qr_out *out, struct span name)
 
 /* ---- lines ---- */
 
-static struct span trim(struct span span)
+static struct qr_span trim(struct qr_span span)
 {
     while (take_char(&span, ' ') || take_char(&span, '\t')) {
     }
@@ -520,10 +512,10 @@ static struct span trim(struct span span)
     return span;
 }
 
-static struct span take_line(struct span *text)
+static struct qr_span take_line(struct qr_span *text)
 {
     const char *end = memchr(text->at, '\n', text->len);
-    struct span line = {text->at, end == NULL ? text->len : (size_t)(end - text->at)};
+    struct qr_span line = {text->at, end == NULL ? text->len : (size_t)(end - text->at)};
     size_t taken = line.len + (end == NULL ? 0 : 1);
 
     text->at += taken;
@@ -534,17 +526,17 @@ static struct span take_line(struct span *text)
     return trim(line);
 }
 
-static int read_line(struct qr_settings *settings, struct span line,
+static int read_line(struct qr_settings *settings, struct qr_span line,
                      struct qr_settings_fault *fault)
 {
     const char *equals = memchr(line.at, '=', line.len);
-    struct span name = line, value = {line.at, 0};
+    struct qr_span name = line, value = {line.at, 0};
     struct qr_out out;
 
     if (equals != NULL) {
         name.len = (size_t)(equals - line.at);
         name = trim(name);
-        value = trim((struct span){equals + 1, (size_t)(line.at + line.len - equals) - 1});
+        value = trim((struct qr_span){equals + 1, (size_t)(line.at + line.len - equals) - 1});
     }
     qr_out_init(&out, fault->message, sizeof fault->message - 1);
     const struct setting *setting = find(name);
@@ -552,7 +544,7 @@ static int read_line(struct qr_settings *settings, struct span line,
         explain_unknown(&out, name);
     } else {
         if (equals == NULL && setting->takes == NULL) {
-            value = (struct span){"yes", 3};
+            value = (struct qr_span){"yes", 3};
         }
         const char *why = setting->read(settings, value);
         if (why == NULL) {
@@ -572,10 +564,10 @@ static int read_line(struct qr_settings *settings, struct span line,
 int qr_settings_read(struct qr_settings *settings, const char *text, size_t len,
                      struct qr_settings_fault *fault)
 {
-    struct span rest = {text, len};
+    struct qr_span rest = {text, len};
 
     for (unsigned number = 1; rest.len > 0; number++) {
-        struct span line = take_line(&rest);
+        struct qr_span line = take_line(&rest);
         if (line.len == 0 || line.at[0] == '#') {
             continue;
         }

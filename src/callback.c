@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "span.h"
 
 /* Names of OpenIM's releases 3.5 to 3.8, in the order of the alphabet. */
 const char *const qr_callback_names[QR_CALLBACK_NAMES] = {
@@ -61,14 +62,8 @@ const char *const qr_callback_names[QR_CALLBACK_NAMES] = {
     "callbackMsgModifyCommand",
 };
 
-/* Bytes of text, not terminated. */
-struct span {
-    const char *at;
-    size_t len;
-};
-
 /* Which has at_least so many bytes. */
-static struct span last_segment(const char *path, size_t path_len, size_t at_least)
+static struct qr_span last_segment(const char *path, size_t path_len, size_t at_least)
 {
     size_t start = path_len - at_least;
 
@@ -76,11 +71,11 @@ static struct span last_segment(const char *path, size_t path_len, size_t at_lea
     while (start > 0 && path[start - 1] != '/') {
         start--;
     }
-    return (struct span){path + start, path_len - start};
+    return (struct qr_span){path + start, path_len - start};
 }
 
 /* A callback…Command, of any name in between. */
-static bool is_command(struct span name)
+static bool is_command(struct qr_span name)
 {
     static const char head[] = "callback", tail[] = "Command";
     const size_t head_len = sizeof head - 1, tail_len = sizeof tail - 1;
@@ -158,7 +153,7 @@ static int read_id(qr_json_ref value, const char *name, char *out, struct qr_fau
 }
 
 /* callbackCommand need not be there; where it is, it says what the path says. */
-static int check_command(struct span path_command, struct qr_fault *fault)
+static int check_command(struct qr_span path_command, struct qr_fault *fault)
 {
     static const char name[] = "callbackCommand";
     qr_json_ref value = qr_json_member(0, name);
