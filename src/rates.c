@@ -8,9 +8,13 @@
 /* Minutes that have begun since the last quit begin with none. */
 static void advance(struct qr_rates *rates, uint64_t uptime_ms)
 {
-    uint64_t minute = uptime_ms / MINUTE_MS;
-    uint64_t hour = rates->minute / 60;
+    uint32_t minute, hour;
 
+    if (uptime_ms < rates->ends_ms) { /* as for most quits; a division takes its time */
+        return;
+    }
+    minute = (uint32_t)(uptime_ms / MINUTE_MS);
+    hour = rates->minute / 60;
     if (minute - rates->minute > QR_RATES_MINUTES) { /* all of them */
         rates->minute = minute - QR_RATES_MINUTES;
     }
@@ -25,6 +29,7 @@ static void advance(struct qr_rates *rates, uint64_t uptime_ms)
         hour++;
         rates->hours[hour % QR_RATES_HOURS] = 0;
     }
+    rates->ends_ms = (minute + 1) * (uint64_t)MINUTE_MS;
 }
 
 void qr_rates_count(struct qr_rates *rates, const struct qr_now *now)

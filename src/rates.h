@@ -16,7 +16,8 @@
 
 /* Minute m since start is at m modulo QR_RATES_MINUTES, and hours likewise. */
 struct qr_rates {
-    uint64_t minute;                    /* since start; the one that counts now */
+    uint64_t ends_ms;                   /* uptime at which the minute ends that counts now */
+    uint32_t minute;                    /* since start; that one */
     uint16_t minutes[QR_RATES_MINUTES]; /* stays at its most */
     uint32_t hours[QR_RATES_HOURS];
 };
