@@ -254,6 +254,7 @@ $(eval $(call unit,unit,gcc,-O2 -g))
 $(eval $(call unit,unit-asan,clang,$(SANITIZE)))
 $(eval $(call unit_libraries,fuzz,clang,$(SANITIZE) -fsanitize=fuzzer-no-link $(FUZZ_LIMITS)))
 $(eval $(call fuzz,fuzz,clang,$(SANITIZE) -fsanitize=fuzzer))
+$(eval $(call unit,unit-coverage,gcc,-O0 --coverage))
 endif
 
 # Unit tests of another processor: with cmocka inside, which is not packaged for it, and with a small
@@ -406,6 +407,12 @@ check-cppcheck: $(READY) ## cppcheck
 	@tests/check/cppcheck.sh $(LWIP)/src/include $(BOARD_DEFINES)
 check-readme: build/$(NAME)/quitring ## what the README shows is what happens
 	@$(PYTHON) tests/check/readme.py
+
+.PHONY: build-unit-coverage coverage check-coverage
+coverage: build-unit-coverage ## lines and branches that the unit tests reach, and which they do not
+	@$(PYTHON) tests/check/coverage.py build/unit-coverage -v
+check-coverage: build-unit-coverage ## each line is reached by a unit test, or named
+	@$(PYTHON) tests/check/coverage.py build/unit-coverage
 
 # Those with a memory map of their own; and the smallest one without each part, and without all.
 SIZE_BOARDS := $(sort $(patsubst boards/%/memory.ld,%,$(wildcard boards/*/memory.ld)))
