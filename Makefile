@@ -414,6 +414,11 @@ coverage: build-unit-coverage ## lines and branches that the unit tests reach, a
 check-coverage: build-unit-coverage ## each line is reached by a unit test, or named
 	@$(PYTHON) tests/check/coverage.py build/unit-coverage
 
+.PHONY: prove
+prove: $(READY) ## proves ring, json and http free of memory errors, with CBMC (PROOFS="ring_put")
+	@tests/prove/get_cbmc.sh
+	@$(PYTHON) tests/prove/run.py $(PROOFS)
+
 # Those with a memory map of their own; and the smallest one without each part, and without all.
 SIZE_BOARDS := $(sort $(patsubst boards/%/memory.ld,%,$(wildcard boards/*/memory.ld)))
 SIZE_SMALL := mps2-an511
@@ -455,6 +460,6 @@ install: build/$(NAME)/quitring ## copies the program to $(DESTDIR)$(PREFIX)/bin
 
 .PHONY: clean distclean
 clean: ## removes what was built, but not what was fetched
-	@rm -rf $(filter-out build/lwip build/cmocka build/tools build/kernel-%,$(wildcard build/*))
+	@rm -rf $(filter-out build/lwip build/cmocka build/tools build/cbmc build/kernel-%,$(wildcard build/*))
 distclean: ## removes build/
 	@rm -rf build
