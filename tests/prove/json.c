@@ -100,17 +100,26 @@ PROOF(json_decode, "any string in any text of up to 5 bytes")
     }
 }
 
-/* jsmn takes less than the check, but need not be told to stay inside. */
-PROOF(json_tokens, "jsmn on any text of up to 5 bytes, JSON or not")
+PROOF(json_hex, "any byte")
 {
-    char array[LEN];
-    size_t len, i;
-    const char *text = any_text(array, len);
+    uint8_t byte;
+    int value = hex_value(byte);
+    bool digit = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') ||
+                 (byte >= 'A' && byte <= 'F');
 
-    int found = tokenize(text, len);
+    assert(digit ? value >= 0 && value < 16 : value == -1);
+}
+
+/* By the code of jsmn's that is included. A text may end before, at a NUL. */
+PROOF(json_tokens, "jsmn on any 4 bytes, JSON or not")
+{
+    char text[4];
+    size_t i;
+
+    int found = tokenize(text, sizeof text);
     assert(found <= QR_JSON_TOKENS_MAX);
     if (found > 0 && i < (size_t)found) {
         assert(tokens[i].start >= 0 && tokens[i].start <= tokens[i].end);
-        assert((size_t)tokens[i].end <= len);
+        assert((size_t)tokens[i].end <= sizeof text);
     }
 }
