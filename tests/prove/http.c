@@ -79,12 +79,13 @@ bool qr_syntax_host_whole(uint8_t place)
     return any;
 }
 
-bool qr_syntax_target(enum qr_form form, const char *target, size_t len, size_t *at)
+bool qr_syntax_target(bool asterisk, const char *target, size_t len, size_t *at)
 {
     bool good;
     size_t begin;
 
-    assert(form <= QR_FORM_ASTERISK && len > 0 && __CPROVER_r_ok(target, len));
+    (void)asterisk;
+    assert(len > 0 && __CPROVER_r_ok(target, len));
     prove_assume(begin <= len);
     for (size_t i = 0; i < begin; i++) {
         prove_assume(!good || target[i] != '?');
@@ -108,7 +109,7 @@ static bool target_holds(const struct qr_http *http)
 {
     return http->target_len <= QR_TARGET_MAX && http->query_at <= http->target_len &&
            (http->query_at == 0 || http->target[http->query_at - 1] == '?') &&
-           (http->state != VERSION || http->target_len > 0) && http->form <= QR_FORM_ASTERISK;
+           (http->state != VERSION || http->target_len > 0);
 }
 
 /* Of the method, what has come is in text. */

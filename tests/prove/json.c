@@ -1,6 +1,6 @@
 /*
- * JSON texts: any bytes, also such as are no JSON, through the check and through jsmn, which is
- * included code.
+ * JSON texts: any bytes, also such as are no JSON, through the check, and what passes as a string
+ * through what decodes it. Not jsmn, which is included code: it takes CBMC too long.
  *
  * Bound: texts of up to LEN bytes, of up to 5 values and names, nested up to 3 deep. The check is
  * looked at from any place in a text on, with anything open, one item at a time.
@@ -108,18 +108,4 @@ PROOF(json_hex, "any byte")
                  (byte >= 'A' && byte <= 'F');
 
     assert(digit ? value >= 0 && value < 16 : value == -1);
-}
-
-/* By the code of jsmn's that is included. A text may end before, at a NUL. */
-PROOF(json_tokens, "jsmn on any 4 bytes, JSON or not")
-{
-    char text[4];
-    size_t i;
-
-    int found = tokenize(text, sizeof text);
-    assert(found <= QR_JSON_TOKENS_MAX);
-    if (found > 0 && i < (size_t)found) {
-        assert(tokens[i].start >= 0 && tokens[i].start <= tokens[i].end);
-        assert((size_t)tokens[i].end <= sizeof text);
-    }
 }
