@@ -3,7 +3,7 @@
  * no byte outside, gives what the header says, and leaves a ring for which it holds. It holds of an
  * empty ring, and so always.
  *
- * Bound: a ring of 13 bytes, which holds up to 2 records, with IDs of 1 and 2 bytes and one byte of
+ * Bound: a ring of 12 bytes, which holds up to 2 records, with IDs of 1 and 2 bytes and one byte of
  * time stamps. Assumed: fewer than 2^63 quits before.
  *
  * CBMC's options: --unwind 3 --unwindset memcpy.0:5
@@ -15,7 +15,7 @@
 #define QR_ID_MAX           2
 #define QR_OPERATION_ID_MAX 1
 #define QR_RING_MIN         9
-#define CAPACITY            13
+#define CAPACITY            12
 #define RECORDS_MAX         2
 
 /* Instead of src/clock.h: the ring only copies time stamps. */
