@@ -13,41 +13,49 @@
 
 #include "src/err.c"
 #include "src/json.c"
+/* Looks at four bytes at once by numbers that wrap, as unsigned ones may. */
+#pragma CPROVER check push
+#pragma CPROVER check disable "unsigned-overflow"
 #include "src/utf8.c"
+#pragma CPROVER check pop
 #include "tests/prove/prove.h"
 
-/* Any text. Its last byte is the array's, so that the byte behind it is none. */
-static const char *any_text(char *array, size_t len)
-{
-    prove_assume(len <= LEN);
-    return array + LEN - len;
-}
-
-/* A check that is anywhere in a text. */
-static struct check any_check(char *array, struct qr_fault *fault)
+/* A check of any text, whose last byte is the array's: the byte behind it is none. */
+static struct check any_check(const char *array, struct qr_fault *fault)
 {
     struct check check;
+    size_t len;
 
-    check.text = any_text(array, check.len);
+    prove_assume(len <= LEN);
+    check.text = array + LEN - len;
+    check.end = array + LEN;
     check.fault = fault;
-    prove_assume(check.pos <= check.len && check.depth <= QR_JSON_DEPTH_MAX);
+    prove_assume(check.depth <= QR_JSON_DEPTH_MAX);
     prove_assume(check.tokens >= 0 && check.tokens <= QR_JSON_TOKENS_MAX);
     return check;
 }
 
+/* Anywhere in it. */
+static const char *any_place(const struct check *check)
+{
+    size_t pos;
+
+    prove_assume(pos <= (size_t)(check->end - check->text));
+    return check->text + pos;
+}
+
 /* What must hold then of what a step left: it is anywhere in the text, further on. */
-static void assert_step(const struct check *check, const struct check *before, int err)
+static void assert_step(const struct check *check, const char *before, const char *at)
 {
     const struct qr_fault *fault = check->fault;
 
-    if (err != 0) {
-        assert(err < 0 && fault->err == err);
-        assert(fault->limit != 0 ? fault->offset == QR_NO_OFFSET : fault->offset <= check->len);
+    if (at == NULL) {
+        assert(fault->err < 0);
+        assert(fault->limit != 0 || fault->offset <= (size_t)(check->end - check->text));
         return;
     }
-    assert(check->pos > before->pos && check->pos <= check->len);
-    assert(check->depth <= QR_JSON_DEPTH_MAX && check->tokens >= before->tokens);
-    assert(check->tokens <= QR_JSON_TOKENS_MAX);
+    assert(at > before && at <= check->end);
+    assert(check->depth <= QR_JSON_DEPTH_MAX && check->tokens <= QR_JSON_TOKENS_MAX);
 }
 
 PROOF(json_value, "any value, anywhere in any text of up to 5 bytes")
@@ -55,9 +63,9 @@ PROOF(json_value, "any value, anywhere in any text of up to 5 bytes")
     char array[LEN];
     struct qr_fault fault;
     struct check check = any_check(array, &fault);
-    struct check before = check;
+    const char *at = any_place(&check);
 
-    assert_step(&check, &before, check_value(&check));
+    assert_step(&check, at, check_value(&check, at));
 }
 
 /* An item of an array, or of an object. */
@@ -66,11 +74,11 @@ static void prove_item(uint32_t objects)
     char array[LEN];
     struct qr_fault fault;
     struct check check = any_check(array, &fault);
+    const char *at = any_place(&check);
 
     check.objects = objects;
     prove_assume(check.depth > 0);
-    struct check before = check;
-    assert_step(&check, &before, check_item(&check));
+    assert_step(&check, at, check_item(&check, at));
 }
 
 PROOF(json_element, "any element, anywhere in any text of up to 5 bytes")
@@ -89,14 +97,16 @@ PROOF(json_decode, "any string in any text of up to 5 bytes")
     char array[LEN], out[LEN];
     struct qr_fault fault;
     struct check check = any_check(array, &fault);
-    size_t start = check.pos, cap;
+    const char *at = any_place(&check);
+    size_t cap;
 
-    prove_assume(peek(&check) == '"' && cap <= LEN);
-    if (check_string(&check) == 0) {
-        struct span span = {check.text + start + 1, check.text + check.pos - 1};
+    prove_assume(peek(&check, at) == '"' && cap <= LEN);
+    const char *end = check_string(&check, at);
+    if (end != NULL) {
+        struct span span = {at + 1, end - 1};
         int len = decode(span, out + LEN - cap, cap);
         assert(len == QR_ERR_NO_SPACE || len == QR_ERR_JSON_SURROGATE ||
-               (len >= 0 && (size_t)len <= cap && (size_t)len <= check.pos - start - 2));
+               (len >= 0 && (size_t)len <= cap && len <= end - at - 2));
     }
 }
 
