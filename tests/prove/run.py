@@ -24,7 +24,7 @@ TIMEOUT_S = 1200
 PROOF = re.compile(r'^\w*PROOF\((\w+),\s*"([^"]*)"', re.MULTILINE)
 OPTIONS = re.compile(r"^ \* CBMC's options: (.*)", re.MULTILINE)
 CHECKS = ["--pointer-overflow-check", "--unsigned-overflow-check", "--unwinding-assertions",
-          "--stop-on-fail"]
+          "--stop-on-fail", "--object-bits", "12"]
 INCLUDES = ["-I.", "-I" + (os.environ.get("JSMN_DIR") or "build/jsmn")]
 VIOLATED = re.compile(r"^Violated property:\n((?:  .*\n)+)", re.MULTILINE)
 
