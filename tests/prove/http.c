@@ -57,6 +57,11 @@ size_t qr_syntax_skip(enum qr_kind kind, const char *bytes, size_t at, size_t en
     return stop;
 }
 
+size_t qr_syntax_skip_text(const char *bytes, size_t at, size_t end)
+{
+    return qr_syntax_skip(QR_TEXT, bytes, at, end);
+}
+
 size_t qr_syntax_host(uint8_t *place, const char *bytes, size_t at, size_t end)
 {
     size_t stop;
