@@ -3,8 +3,9 @@
  * holds, each step touches no byte outside, takes at least a byte, and leaves a parser for which it
  * holds, or an error. It holds of a new one, and so always; the length of a request is no bound.
  *
- * Bound: pieces of up to PIECE bytes for a step, of 2 for the loop of steps; a target of 8 bytes,
- * an operation ID of 2, content of 5, a head of 64. Assumed: a request of less than 2^31 bytes.
+ * Bound: pieces of up to 4 bytes; a target of 8 bytes, an operation ID of 2, content of 5, a head
+ * of 64. Not here: the loops that call the steps, in take_head() and qr_http_parse().
+ * Assumed: a request of less than 2^31 bytes.
  *
  * src/syntax.c and src/utf8.c are replaced by what is proved of them in files of their own, with
  * any answer that this leaves open.
