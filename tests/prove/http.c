@@ -149,10 +149,9 @@ static bool content_holds(const struct qr_http *http)
 static bool holds(const struct qr_http *http)
 {
     return http->state <= DATA_LF && http->phase <= QR_HTTP_DONE && http->place <= PLACES &&
-           http->field <= OPERATION_ID && http->head_left <= QR_HEAD_MAX &&
-           http->ext_bytes <= QR_CHUNK_EXT_MAX &&
-           http->request.operation_id_len <= sizeof http->operation_id && target_holds(http) &&
-           text_holds(http) && content_holds(http);
+           http->field <= ACCEPT_ENCODING && http->head_left <= QR_HEAD_MAX &&
+           http->ext_bytes <= QR_CHUNK_EXT_MAX && http->kept_len <= sizeof http->kept &&
+           target_holds(http) && text_holds(http) && content_holds(http);
 }
 
 /* Any parser that waits for bytes. Its content buffer has the array's last bytes. */
@@ -230,6 +229,9 @@ HEAD_PROOF(http_codings_lf, "any step in the end of a list of codings", VALUE_LF
 HEAD_PROOF(http_coding_lf, "any step in a Content-Encoding's end", VALUE_LF, CODING)
 HEAD_PROOF(http_connection_lf, "any step in a Connection's end", VALUE_LF, CONNECTION)
 HEAD_PROOF(http_expect_lf, "any step in an Expect's end", VALUE_LF, EXPECT)
+HEAD_PROOF(http_accept_lf, "any step in an Accept-Encoding's end", VALUE_LF, ACCEPT_ENCODING)
+HEAD_PROOF(http_tag_lf, "any step in an If-None-Match's end", VALUE_LF, IF_NONE_MATCH)
+HEAD_PROOF(http_event_lf, "any step in a Last-Event-ID's end", VALUE_LF, LAST_EVENT_ID)
 HEAD_PROOF(http_id_lf, "any step in an operation ID's end", VALUE_LF, OPERATION_ID)
 HEAD_PROOF(http_head_lf, "any step in the end of a head or of trailers", HEAD_LF, UNKNOWN)
 
