@@ -324,6 +324,13 @@ static void test_port_kernel_abort_resets_the_peer(void **state)
 
 /* ---- waiting ---- */
 
+static void test_port_kernel_has_always_caught_up(void **state)
+{
+    (void)state;
+    assert_int_equal(poll_one(listener, true, false, 0), 0);
+    assert_true(net->caught_up(net->ctx));
+}
+
 static void test_port_kernel_poll_tells_which_is_ready(void **state)
 {
     int client, server;
@@ -396,6 +403,7 @@ int main(void)
         TEST(test_port_kernel_says_reset_where_the_peer_has_reset),
         TEST(test_port_kernel_close_lets_what_was_sent_arrive),
         TEST(test_port_kernel_abort_resets_the_peer),
+        TEST(test_port_kernel_has_always_caught_up),
         TEST(test_port_kernel_poll_tells_which_is_ready),
         TEST(test_port_kernel_poll_ends_for_a_signal_that_came_before_it),
         TEST(test_port_kernel_poll_fails_on_more_sockets_than_may_be),
