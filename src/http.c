@@ -315,21 +315,18 @@ static const struct {
     size_t len;
     enum qr_err err; /* malformed, or there twice (RFC 9112 sections 3.2, 6.3); OK: may be */
 } fields[] = {
-#define FIELD(name, err)                                                                           \
-    {                                                                                              \
-        name, sizeof name - 1, err                                                                 \
-    }
-    [HOST] = FIELD("host", QR_ERR_HOST),
-    [LENGTH] = FIELD("content-length", QR_ERR_CONTENT_LENGTH),
-    [TRANSFER] = FIELD("transfer-encoding", QR_OK),
-    [CODING] = FIELD("content-encoding", QR_OK),
-    [CONNECTION] = FIELD("connection", QR_OK),
-    [EXPECT] = FIELD("expect", QR_OK),
-    [OPERATION_ID] = FIELD("operationid", QR_OK),
-    [IF_NONE_MATCH] = FIELD("if-none-match", QR_OK),
-    [LAST_EVENT_ID] = FIELD("last-event-id", QR_OK),
-    [ACCEPT_ENCODING] = FIELD("accept-encoding", QR_OK),
-#undef FIELD
+#define NAME(name) (name), sizeof(name) - 1
+    [HOST] = {NAME("host"), QR_ERR_HOST},
+    [LENGTH] = {NAME("content-length"), QR_ERR_CONTENT_LENGTH},
+    [TRANSFER] = {NAME("transfer-encoding"), QR_OK},
+    [CODING] = {NAME("content-encoding"), QR_OK},
+    [CONNECTION] = {NAME("connection"), QR_OK},
+    [EXPECT] = {NAME("expect"), QR_OK},
+    [OPERATION_ID] = {NAME("operationid"), QR_OK},
+    [IF_NONE_MATCH] = {NAME("if-none-match"), QR_OK},
+    [LAST_EVENT_ID] = {NAME("last-event-id"), QR_OK},
+    [ACCEPT_ENCODING] = {NAME("accept-encoding"), QR_OK},
+#undef NAME
 };
 
 /* No two names have the same sum of their length and their first letter's place in the alphabet,
