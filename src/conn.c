@@ -311,16 +311,24 @@ static void parse(struct qr_conn *conn, const struct qr_now *now)
  * gone. */
 size_t qr_conn_rx_room(struct qr_conn *conn, char **room)
 {
-    if ((conn->state == QR_CONN_REPLYING && !is_stream(conn)) || conn->eof || conn->dead) {
+    bool stream = is_stream(conn);
+    size_t kept = stream ? 0 : conn->rx_len;
+
+    if ((conn->state == QR_CONN_REPLYING && !stream) || conn->eof || conn->dead) {
         return 0;
     }
-    *room = conn->rx + conn->rx_len;
-    return sizeof conn->rx - conn->rx_len;
+    *room = conn->rx + kept;
+    return sizeof conn->rx - kept;
 }
 
 void qr_conn_received(struct qr_conn *conn, size_t len, const struct qr_now *now)
 {
-    if (conn->state == QR_CONN_CLOSING || is_stream(conn)) {
+    if (conn->state == QR_CONN_CLOSING) {
+        return;
+    }
+    if (is_stream(conn)) { /* dropped, and so what came before: requests begin nowhere any more */
+        conn->rx_off = conn->rx_len = 0;
+        conn->close_after = true;
         return;
     }
     conn->rx_len += len;

@@ -1556,6 +1556,38 @@ static void test_conn_stream_ends_with_the_clients_fin_and_ignores_its_bytes(voi
     assert_true(conn.dead);
 }
 
+/* What stands behind the stream's request fills rx: else the client's FIN would never be seen. */
+static void test_conn_stream_has_room_whatever_came_behind_its_request(void **state)
+{
+    char bytes[QR_RX_SIZE + 1];
+    char *room;
+
+    (void)state;
+    memset(bytes, 'x', sizeof bytes);
+    memcpy(bytes, GET("/events"), strlen(GET("/events")));
+    bytes[QR_RX_SIZE] = '\0';
+    begin_wait(bytes);
+    take_all();
+    assert_true(qr_conn_waits(&conn));
+    assert_int_not_equal(qr_conn_rx_room(&conn, &room), 0);
+}
+
+/* Where a request that follows would begin is then not known any more. */
+static void test_conn_stream_that_dropped_bytes_is_the_connections_last_reply(void **state)
+{
+    (void)state;
+    begin_wait(GET("/events") "GET /ec");
+    take_all();
+    give_text("ho HTTP/1.1\r\n");
+    qr_conn_stop_waiting(&conn, &now);
+    take_all();
+    next_reply();
+    give_text("Host: a\r\n\r\n" GET("/echo"));
+    take_all();
+    assert_nothing_more();
+    assert_int_equal(conn.state, QR_CONN_CLOSING);
+}
+
 static void test_conn_stream_to_http_1_0_ends_with_our_fin(void **state)
 {
     (void)state;
@@ -1673,6 +1705,8 @@ int main(void)
         TEST(test_conn_stream_has_no_deadline_but_for_each_piece),
         TEST(test_conn_stream_is_not_disturbed_while_a_piece_is_under_way),
         TEST(test_conn_stream_ends_with_the_clients_fin_and_ignores_its_bytes),
+        TEST(test_conn_stream_has_room_whatever_came_behind_its_request),
+        TEST(test_conn_stream_that_dropped_bytes_is_the_connections_last_reply),
         TEST(test_conn_stream_to_http_1_0_ends_with_our_fin),
         TEST(test_conn_head_of_a_stream_is_its_head),
         TEST(test_conn_sends_more_fields_and_static_content),
