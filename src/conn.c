@@ -137,20 +137,43 @@ static uint64_t put_produced_piece(struct qr_conn *conn, const struct qr_now *no
     return progress.again_ms;
 }
 
-/* A reply's piece, if there is one, and until when it has to go out; else when to ask again. */
-static void go_on(struct qr_conn *conn, const struct qr_now *now)
+/* Returns when to ask again, if there was nothing to say. */
+static uint64_t put_piece(struct qr_conn *conn, const struct qr_now *now)
 {
-    uint64_t again_ms = 0;
-
-    if (!put_fields(conn)) {
-        return;
-    }
     if (conn->http.request.method == QR_METHOD_HEAD) { /* RFC 9110 section 9.3.2 */
         conn->reply_done = true;
     } else if (conn->produce == NULL) {
         put_fixed_piece(conn);
     } else if (sizeof conn->tx - conn->tx_len >= QR_PIECE_MIN + CHUNK_FRAME) {
-        again_ms = put_produced_piece(conn, now);
+        return put_produced_piece(conn, now);
+    }
+    return 0;
+}
+
+/* RFC 9112 section 9.6: closing with unread bytes would reset the connection and could take the
+ * reply with it; so it waits for the client's FIN. */
+static void begin_closing(struct qr_conn *conn, const struct qr_now *now)
+{
+    conn->state = QR_CONN_CLOSING;
+    conn->rx_off = conn->rx_len = 0;
+    conn->dead = conn->eof;
+    conn->deadline_ms = now->uptime_ms + QR_CLOSE_TIMEOUT_MS;
+    /* Only our FIN tells the client where this reply ends. */
+    conn->finish = conn->finished = conn->framing == QR_FRAMING_CLOSE;
+}
+
+/* A reply's piece, if there is one, and until when it has to go out; else when to ask again. */
+static void go_on(struct qr_conn *conn, const struct qr_now *now)
+{
+    uint64_t again_ms;
+
+    if (!put_fields(conn)) {
+        return;
+    }
+    again_ms = put_piece(conn, now);
+    if (conn->reply_done && conn->tx_len == 0) { /* without chunks, an end has no bytes */
+        begin_closing(conn, now);
+        return;
     }
     if (conn->stream) {
         conn->reply_by_ms = now->uptime_ms + QR_REPLY_TIMEOUT_MS;
@@ -357,18 +380,6 @@ static void next_request(struct qr_conn *conn, const struct qr_now *now)
     qr_http_next(&conn->http);
     parse(conn, now);
     conn->dead = conn->eof && conn->state == QR_CONN_READING;
-}
-
-/* RFC 9112 section 9.6: closing with unread bytes would reset the connection and could take the
- * reply with it; so it waits for the client's FIN. */
-static void begin_closing(struct qr_conn *conn, const struct qr_now *now)
-{
-    conn->state = QR_CONN_CLOSING;
-    conn->rx_off = conn->rx_len = 0;
-    conn->dead = conn->eof;
-    conn->deadline_ms = now->uptime_ms + QR_CLOSE_TIMEOUT_MS;
-    /* Only our FIN tells the client where this reply ends. */
-    conn->finish = conn->finished = conn->framing == QR_FRAMING_CLOSE;
 }
 
 /* Callers wait for their reply; others may wait for events, or read slowly. */
