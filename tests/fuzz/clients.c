@@ -73,6 +73,33 @@ void clients_send_other(int client, uint8_t which)
     clients_send(client, request, strlen(request));
 }
 
+void clients_send_poll(int client, uint8_t which)
+{
+#define HOST " HTTP/1.1\r\nHost: a\r\n"
+    static const char *const requests[] = {
+        "GET /status?wait=1" HOST "\r\n",
+        "GET /status?wait=60&since=0" HOST "\r\n",
+        "GET /status?wait=20&groupID=G%31&userID=nobody" HOST "\r\n",
+        "HEAD /status?wait=9&since=1" HOST "\r\n",
+        "GET /status?wait=5 HTTP/1.0\r\n\r\n",
+        "GET /status?groupID=G2&limit=1" HOST "If-None-Match: W/\"0-2\"\r\n\r\n",
+        "GET /status?wait=3" HOST "If-None-Match: *\r\n\r\n",
+        "GET /events" HOST "\r\n",
+        "GET /events?since=0&groupID=G1" HOST "\r\n",
+        "GET /events" HOST "Last-Event-ID: 1\r\n\r\n",
+        "GET /events?since=99 HTTP/1.0\r\n\r\n",
+        "HEAD /events" HOST "\r\n",
+        "GET /metrics" HOST "\r\n",
+        "GET /rates" HOST "\r\n",
+        "GET /" HOST "Accept-Encoding: gzip, br\r\n\r\n",
+        "GET /table?since=0&userID=u%C3%A43" HOST "\r\n",
+    };
+#undef HOST
+    const char *request = requests[which % (sizeof requests / sizeof *requests)];
+
+    clients_send(client, request, strlen(request));
+}
+
 void clients_set_room(int client, size_t room)
 {
     size_t len;
@@ -97,12 +124,17 @@ void clients_fin(int client)
     fake_fin(client);
 }
 
+bool clients_gone(int client)
+{
+    return fake_state(client) == FAKE_CLOSED || fake_state(client) == FAKE_RESET;
+}
+
 void clients_check(const struct qr_ring *ring)
 {
     for (int i = 0; i < n_clients; i++) {
         size_t len;
         const char *got = fake_received(i, &len);
-        FUZZ_HOLDS(fake_state(i) == FAKE_CLOSED || fake_state(i) == FAKE_RESET);
+        FUZZ_HOLDS(clients_gone(i));
         replies_check(sent[i].bytes, sent[i].len, got, len, fake_state(i) == FAKE_CLOSED);
     }
     replies_check_ring(ring);

@@ -5,6 +5,7 @@
 #ifndef QR_FUZZ_CLIENTS_H
 #define QR_FUZZ_CLIENTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,8 +28,14 @@ void clients_send_quit(int client, uint8_t cut);
 /* One of some other requests. */
 void clients_send_other(int client, uint8_t which);
 
+/* One of those whose replies may wait for quits, or have no end; or of another document. */
+void clients_send_poll(int client, uint8_t which);
+
 /* How much the client takes from now on, as far as fake_net.h has room for it. */
 void clients_set_room(int client, size_t room);
+
+/* Whether the connection is over. */
+bool clients_gone(int client);
 
 /* When all connections are over: whether their replies, and the ring, are as they must be. */
 void clients_check(const struct qr_ring *ring);

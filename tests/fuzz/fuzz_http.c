@@ -53,6 +53,16 @@ static void check_target(const struct qr_http *http)
     }
 }
 
+/* A field's value that is kept. */
+static void check_kept(const struct qr_http *http, const char *at, size_t len)
+{
+    FUZZ_HOLDS(len <= QR_OPERATION_ID_MAX);
+    FUZZ_HOLDS(len == 0 || lies_in(at, len, http->kept, sizeof http->kept));
+    for (size_t i = 0; i < len; i++) {
+        FUZZ_HOLDS(qr_syntax_is(QR_TEXT, at[i]));
+    }
+}
+
 static void check_request(const struct qr_http *http, size_t cap)
 {
     const struct qr_request *request = &http->request;
@@ -60,12 +70,10 @@ static void check_request(const struct qr_http *http, size_t cap)
     check_target(http);
     FUZZ_HOLDS(request->content == http->content);
     FUZZ_HOLDS(request->content_len <= cap && request->content_len <= QR_CONTENT_MAX);
-    FUZZ_HOLDS(request->operation_id_len <= QR_OPERATION_ID_MAX);
-    FUZZ_HOLDS(lies_in(request->operation_id, request->operation_id_len, http->operation_id,
-                       sizeof http->operation_id));
-    for (size_t i = 0; i < request->operation_id_len; i++) {
-        FUZZ_HOLDS(qr_syntax_is(QR_TEXT, request->operation_id[i]));
-    }
+    check_kept(http, request->operation_id, request->operation_id_len);
+    check_kept(http, request->if_none_match.at, request->if_none_match.len);
+    check_kept(http, request->last_event_id.at, request->last_event_id.len);
+    FUZZ_HOLDS(request->if_none_match.len == 0 || request->last_event_id.len == 0);
     FUZZ_HOLDS(request->minor_version <= 1);
 }
 
@@ -82,6 +90,11 @@ static void tell_request(struct story *story, const struct qr_request *request, 
     tell(story, request->query, request->query_len);
     tell_number(story, request->operation_id_len);
     tell(story, request->operation_id, request->operation_id_len);
+    tell_number(story, request->if_none_match.len);
+    tell(story, request->if_none_match.at, request->if_none_match.len);
+    tell_number(story, request->last_event_id.len);
+    tell(story, request->last_event_id.at, request->last_event_id.len);
+    tell_number(story, request->takes_gzip);
     tell_number(story, request->content_len);
     tell(story, request->content, request->content_len);
 }

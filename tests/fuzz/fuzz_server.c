@@ -1,7 +1,8 @@
 /*
  * Whole connections: the real server on tests/unit/fake_net.h. The input says what clients do,
- * which calls fail, and how time passes. In the end every connection must be over, every reply be
- * HTTP, and every quit that a client was told of be stored, once.
+ * which calls fail, and how time passes. No more connections wait for quits than may, and in the
+ * end every connection must be over, every reply be HTTP, and every quit that a client was told of
+ * be stored, once.
  */
 #include <string.h>
 
@@ -11,8 +12,10 @@
 #include "server.h"
 #include "tests/unit/fake_net.h"
 
-/* Longer than all deadlines of a connection in a row. */
-#define END_S 300
+/* Longer than all deadlines of a connection in a row; and then than all long polls that clients may
+ * have sent, one behind the other. */
+#define END_TURNS  6000
+#define TURN_MS(i) ((i) < 300 ? 1000 : 20000)
 
 static struct qr_server server;
 static struct qr_stats stats;
@@ -37,16 +40,18 @@ static void start(void)
 
 static void turn(uint32_t ms)
 {
-    unsigned open = 0;
+    unsigned open = 0, waiting = 0;
 
     now.uptime_ms += ms;
     qr_server_wait(&server, &now, UINT32_MAX);
     qr_server_serve(&server, &now);
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
         open += server.slots[i].socket >= 0;
+        waiting += server.slots[i].socket >= 0 && qr_conn_waits(&server.slots[i].conn);
     }
     FUZZ_HOLDS(fake_misuse()[0] == '\0');
     FUZZ_HOLDS(open == fake_open() && open == stats.connectionsOpen);
+    FUZZ_HOLDS(waiting == stats.connectionsWaiting && waiting <= QR_WAITERS_MAX);
     FUZZ_HOLDS(open <= stats.connectionsOpenMost && stats.connectionsOpenMost <= QR_CONNS_MAX);
     FUZZ_HOLDS(stats.connectionsOpenMost <= stats.connectionsAccepted);
     FUZZ_HOLDS(stats.callbacks == stats.stored + stats.refused + stats.ignored);
@@ -101,17 +106,27 @@ static void act(struct fuzz_input *input)
     case 9: plan_failure(input); break;
     case 10: turn(fuzz_number(input, 70000)); break;
     case 11: turn(fuzz_byte(input)); break;
+    case 13: clients_send_poll(client, fuzz_byte(input)); break;
+    case 14: qr_server_stop(&server); break;
     default: turn(0); break;
     }
 }
 
 /* ---- the end ---- */
 
-static bool only_callers_left(void)
+/* Who may stay for ever: idle callers, and readers of an event stream that have taken all. */
+static bool may_stay(const struct qr_conn *conn)
+{
+    const char *bytes;
+
+    return (qr_conn_idle(conn) && conn->use == QR_CONN_CALLER) ||
+           (conn->stream && qr_conn_waits(conn) && qr_conn_tx_pending(conn, &bytes) == 0);
+}
+
+static bool all_may_stay(void)
 {
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        const struct qr_slot *slot = &server.slots[i];
-        if (slot->socket >= 0 && !(qr_conn_idle(&slot->conn) && slot->conn.use == QR_CONN_CALLER)) {
+        if (server.slots[i].socket >= 0 && !may_stay(&server.slots[i].conn)) {
             return false;
         }
     }
@@ -122,23 +137,32 @@ static void turns(void)
 {
     unsigned quiet = 0; /* turns in which there was nothing to do */
 
-    for (unsigned i = 0; i < END_S && quiet < 3; i++) {
-        turn(1000);
-        quiet = fake_ready() == 0 && only_callers_left() ? quiet + 1 : 0;
+    for (unsigned i = 0; i < END_TURNS && quiet < 3; i++) {
+        turn(TURN_MS(i));
+        quiet = fake_ready() == 0 && all_may_stay() ? quiet + 1 : 0;
     }
+    FUZZ_HOLDS(all_may_stay());
+    turn(0);
+    turn(0);
+    FUZZ_HOLDS(fake_timeout_ms() != 0); /* with nothing to do, it sleeps */
 }
 
-/* Who is silent, or takes nothing, is closed, but for a caller; who goes is let go. */
+/* Who is silent, or takes nothing, is closed, but for those who may stay; who goes is let go; a
+ * server that stops ends all. */
 static void finish(void)
 {
     fake_fail(FAKE_LISTEN, 0, 0, 0);
     turns();
-    FUZZ_HOLDS(only_callers_left());
-    for (int i = 0; i < clients_n(); i++) {
+    for (int i = 0; i < clients_n(); i += 2) {
         clients_fin(i);
     }
     turns();
-    FUZZ_HOLDS(fake_open() == 0);
+    for (int i = 0; i < clients_n(); i += 2) {
+        FUZZ_HOLDS(clients_gone(i));
+    }
+    qr_server_stop(&server);
+    turns();
+    FUZZ_HOLDS(fake_open() == 0 && stats.connectionsWaiting == 0);
     clients_check(&ring);
 }
 
@@ -151,7 +175,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         act(&input);
     }
     finish();
-    qr_server_stop(&server);
     qr_server_close(&server);
     FUZZ_HOLDS(fake_misuse()[0] == '\0' && qr_server_stopped(&server) && !fake_listening());
     return 0;

@@ -267,7 +267,7 @@ int json_text_member(int object, const char *name)
     static char decoded[1 << 16];
     int found = -1;
 
-    for (int i = object + 1; i < text.tokens; i++) {
+    for (int i = object + 1; i < text.tokens && json_tokens[i].at < json_tokens[object].end; i++) {
         if (json_tokens[i].kind == 'N' && json_tokens[i].parent == object &&
             json_tokens[i].end - json_tokens[i].at <= sizeof decoded) {
             int len = json_text_decode(i, decoded);

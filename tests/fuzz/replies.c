@@ -1,5 +1,6 @@
 #include "replies.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "callback.h"
@@ -32,20 +33,59 @@ void replies_begin(void)
 
 /* ---- replies ---- */
 
-/* The next one that is no 100 (Continue). Returns false when there is no whole one. */
+static bool is_stream(void)
+{
+    return wire_has_line(&reply, "Content-Type: text/event-stream");
+}
+
+/* An event stream: lines of which each is one that it may have, data being JSON and ids rising. It
+ * may be cut anywhere. */
+static void check_stream(void)
+{
+    uint64_t id = 0;
+
+    for (const char *at = reply.content, *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+        if (strncmp(at, "data: ", 6) == 0) {
+            FUZZ_HOLDS(json_text_read(at + 6, (size_t)(end - at) - 6) > 0);
+        } else if (strncmp(at, "id: ", 4) == 0) {
+            uint64_t before = id;
+            id = strtoull(at + 4, NULL, 10);
+            FUZZ_HOLDS(id > before);
+        } else {
+            FUZZ_HOLDS(at == end || *at == ':' || strncmp(at, "event: ", 7) == 0 ||
+                       strncmp(at, "retry: ", 7) == 0);
+        }
+    }
+}
+
+/* A reply as it is, be it whole or not. */
+static enum wire_result read_reply(const char *got, size_t left, bool ended, bool head_only)
+{
+    enum wire_result result = wire_read(&reply, got, left, ended, head_only);
+
+    if (result == WIRE_WHOLE && reply.status == 408 && reply.taken != left) {
+        /* The time was over before the server knew that it is a HEAD. */
+        result = wire_read(&reply, got, left, ended, false);
+    } else if (result != WIRE_BAD && reply.status == 304) { /* RFC 9110 section 15.4.5 */
+        result = wire_read(&reply, got, left, ended, true);
+    }
+    FUZZ_HOLDS(result != WIRE_BAD);
+    if (is_stream()) {
+        check_stream();
+    }
+    return result;
+}
+
+/* The next one that is no 100 (Continue). Returns false when there is no whole one. A stream is
+ * whole only where the server had a mind to end it. */
 static bool next_reply(const char **got, size_t *left, bool ended, bool head_only)
 {
-    enum wire_result result;
-
     do {
-        result = *left == 0 ? WIRE_MORE : wire_read(&reply, *got, *left, ended, head_only);
-        if (result == WIRE_WHOLE && reply.status == 408 && reply.taken != *left) {
-            /* The time was over before the server knew that it is a HEAD. */
-            result = wire_read(&reply, *got, *left, ended, false);
+        if (*left == 0) {
+            return false;
         }
-        FUZZ_HOLDS(result != WIRE_BAD);
-        if (result == WIRE_MORE) {
-            FUZZ_HOLDS(*left == 0 || !ended);
+        if (read_reply(*got, *left, ended, head_only) == WIRE_MORE) {
+            FUZZ_HOLDS(!ended || is_stream());
             *left = 0;
             return false;
         }

@@ -185,6 +185,7 @@ PORT_SEEDS = {
 # ---- server: what fuzz_server.c's act() reads ----
 
 FIRST, JOIN, TURN = bytes([0]), bytes([0, 0]), bytes([12, 0])
+LATER = bytes([11, 0, 255])
 POST = b"POST /callbackAfterQuitGroupCommand HTTP/1.1\r\nHost: a\r\nContent-Length: 31\r\n\r\n"
 
 SERVER_SEEDS = {
@@ -195,12 +196,73 @@ SERVER_SEEDS = {
     "room": [FIRST, TURN, bytes([8, 0, 0, 40, 1, 0, 0]), TURN * 2, bytes([8, 0, 7, 0]), TURN],
     "fails": [FIRST] + [bytes([9, 0, i, 0x10, 1, 0, 0]) + TURN * 2 for i in range(16)],
     "ends": [FIRST, TURN, bytes([1, 0, 0, 6, 0]), TURN * 2, JOIN, TURN, bytes([7, 1]), TURN],
+    "polls": [FIRST, TURN] + [bytes([13, i, i]) + JOIN + TURN * 3 for i in range(16)],
+    "told": [FIRST, JOIN, JOIN, TURN, bytes([13, 0, 0]), bytes([13, 1, 7]), TURN, bytes([1, 2, 0]),
+             TURN * 3, LATER, TURN * 2],
+    "piped": [FIRST, TURN] + [bytes([13, 0, i]) for i in (2, 5, 12, 7, 8)] + [TURN * 4, LATER * 20],
+    "stops": [FIRST, JOIN, TURN, bytes([13, 0, 8]), bytes([13, 1, 1]), TURN, bytes([14, 0]), TURN],
     "bytes": [FIRST, TURN, bytes([5, 0, len(POST)]), POST, TURN],
+}
+
+# ---- status and follow: what their LLVMFuzzerTestOneInput() reads ----
+
+
+def number(n):
+    return struct.pack(">H", n)
+
+
+def small(n):
+    """So many small quits, of the group g and the user u; a multiple of 8, at most 512."""
+    return bytes([191 + n // 8])
+
+
+def quit_of(group, user, operation=b""):
+    ids = bytes([255, len(group)]) + group + bytes([255, len(user)]) + user
+    return bytes([0]) + ids + bytes([len(operation)]) + operation
+
+
+def document(table, query, ring_bytes, *quits):
+    return (query + bytes([10, table, 5, 7]) + number(ring_bytes - 1024) + bytes([len(quits)]) +
+            b"".join(b"\1" + stored for stored in quits))
+
+
+STATUS_SEEDS = {
+    name + kind: [document(kind == "-table", *parts)]
+    for kind in ("", "-table") for name, parts in {
+        "all": (b"", 2048, quit_of(b"G<1>", b"\"&\xc3\xa4\n", b"\xff\0"), small(8)),
+        "newest": (b"groupID=g&limit=3", 2048, small(40), quit_of(b"G1", b"u")),
+        "since": (b"since=7&userID=%75&limit=3", 2048, small(16), quit_of(b"g", b"v"), small(8)),
+        "missed": (b"since=3&limit=2", 1024, small(120)),
+        "turns": (b"since=1&userID=v&limit=1", 12000, small(400), *[quit_of(b"g", b"v")] * 2),
+    }.items()
+}
+# Each piece is followed by seven times 64 quits, more than there is room for.
+STATUS_SEEDS["moves"] = [document(0, b"since=0&limit=30", 1024, small(40)), b"\xc7" * 300]
+STATUS_SEEDS["moves-filtered"] = [document(0, b"groupID=g&limit=5", 1500, small(80)), b"\xc7" * 300]
+
+TAKE, PUT = bytes([2, 0, 0]), bytes([0])
+
+
+def later(ms):
+    return bytes([3]) + number(ms)
+
+
+def follow(query, *quits):
+    return query + bytes([10, 5, 7, 0, 0, len(quits)]) + b"".join(quits)
+
+
+FOLLOW_SEEDS = {
+    "beats": [follow(b""), TAKE, later(12000), TAKE, later(11999), TAKE, later(1), TAKE],
+    "events": [follow(b"since=1&groupID=g", small(8)), TAKE, PUT, quit_of(b"g", b"\n\n"), TAKE],
+    "missed": [follow(b"since=0", small(120)), TAKE * 2, (PUT + small(64) + TAKE) * 3],
+    "turns": [follow(b"since=0&userID=v", small(400)), TAKE, PUT, quit_of(b"g", b"v")],
+    "reset": [follow(b"since=9", small(8)), TAKE],
 }
 
 
 def main():
-    for target, seeds in (("port", PORT_SEEDS), ("server", SERVER_SEEDS)):
+    for target, seeds in (("port", PORT_SEEDS), ("server", SERVER_SEEDS), ("status", STATUS_SEEDS),
+                          ("follow", FOLLOW_SEEDS)):
         folder = os.path.join(sys.argv[1], target)
         os.makedirs(folder, exist_ok=True)
         for seed, parts in seeds.items():
