@@ -1138,9 +1138,39 @@ static void test_status_document_gives_no_event_newer_than_its_beginning(void **
     assert_page(&nodes[0], 10, false, 0, false);
 }
 
+/* A filter that takes none of many lets others have their turn: pieces of no bytes, not the last.
+ */
+static void test_status_document_looks_at_few_records_a_turn(void **state)
+{
+    struct qr_query of;
+    struct qr_fault fault;
+    struct qr_status status;
+    struct qr_progress progress = {0};
+    unsigned nothing = 0;
+    size_t len = 0;
+
+    (void)state;
+    begin_ring(QR_RING_MAX);
+    small_records = true;
+    put(2 * QR_LOOKS_A_TURN);
+    assert_int_equal(qr_query_read(&of, QR_STATUS_PARAMS, "groupID=none", 12, &fault), 0);
+    qr_status_begin(&status, &source, &of, &now);
+    while (!progress.done) {
+        size_t n = qr_status_produce(&status, &source, doc + len, 1400, &progress);
+        nothing += n == 0;
+        assert_true(n != 0 || progress.again_ms == 0);
+        len += n;
+    }
+    assert_true(nothing >= 2);
+    doc_len = len;
+    read_doc();
+    assert_events(&nodes[0], 1, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_status_document_looks_at_few_records_a_turn),
         cmocka_unit_test(test_status_document_of_empty_ring_has_all_members),
         cmocka_unit_test(test_status_document_shows_ring_as_it_is),
         cmocka_unit_test(test_status_document_shows_events),

@@ -157,15 +157,34 @@ static void test_table_is_the_same_at_every_cap(void **state)
     }
 }
 
+/* A filter that takes none of many lets others have their turn. */
+static void test_table_looks_at_few_records_a_turn(void **state)
+{
+    struct qr_query query;
+    struct qr_fault fault;
+    struct qr_table table;
+    struct qr_progress progress = {0};
+    unsigned nothing = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 2 * QR_LOOKS_A_TURN; i++) {
+        put("g", "u", "");
+    }
+    assert_int_equal(qr_query_read(&query, QR_TABLE_PARAMS, "userID=none", 11, &fault), 0);
+    qr_table_begin(&table, &source, &query, &now);
+    while (!progress.done) {
+        nothing += qr_table_produce(&table, &source, document, 1400, &progress) == 0;
+    }
+    assert_true(nothing >= 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
     const struct CMUnitTest tests[] = {
-        TEST(test_table_shows_events),
-        TEST(test_table_shows_what_is_asked_for),
-        TEST(test_table_tells_age_without_a_clock),
-        TEST(test_table_has_no_markup_of_ids),
-        TEST(test_table_is_the_same_at_every_cap),
+        TEST(test_table_looks_at_few_records_a_turn), TEST(test_table_shows_events),
+        TEST(test_table_shows_what_is_asked_for),     TEST(test_table_tells_age_without_a_clock),
+        TEST(test_table_has_no_markup_of_ids),        TEST(test_table_is_the_same_at_every_cap),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
