@@ -307,9 +307,8 @@ def test_stream_counts_what_a_slow_reader_missed(start, net):
         assert missed > 0
 
 
+@pytest.mark.not_on_boards
 def test_stream_ends_with_the_program(start):
-    if not BOARD.is_process:
-        pytest.skip("a board does not end")
     server = start.publish("host")
     with Stream(server) as stream, begin(server, "/status?wait=60") as raw:
         assert stream.message()[0] == "start"
