@@ -1167,9 +1167,56 @@ static void test_status_document_looks_at_few_records_a_turn(void **state)
     assert_events(&nodes[0], 1, 0);
 }
 
+/* A poller that keeps next and bootId, while events are stored and overwritten between its polls
+ * and between a document's pieces, and the device restarts: of each life of the device, each event
+ * up to next is seen once, or counted as missed. */
+static void test_status_poller_sees_or_misses_each_event_of_each_life(void **state)
+{
+    char boot_id[17] = "0000000000000000", known[17] = "";
+    struct qr_query of = {.given = QR_PARAM_SINCE};
+    uint64_t seen = 0, missed = 0, all_seen = 0, all_missed = 0, restarts = 0;
+
+    (void)state;
+    random_state = 0x243f6a8885a308d3;
+    begin_ring(2048);
+    for (int i = 0; i < 4000; i++) {
+        struct qr_status status;
+        if (random_below(40) == 0) {
+            begin_ring(2048);
+            snprintf(boot_id, sizeof boot_id, "%016" PRIx64, ++restarts);
+        }
+        source.boot_id = boot_id;
+        put(random_below(6));
+        of.limit = 1 + random_below(8);
+        uint64_t first = ring.first_seq;
+        doc_len = 0;
+        qr_status_begin(&status, &source, &of, &now);
+        while (!add_piece(&status, 512 + random_below(200))) {
+            put(random_below(2));
+        }
+        read_doc();
+        const struct node *root = &nodes[0];
+        if (!is_text(root, "bootId", known, strlen(known))) { /* another life: from its start */
+            strcpy(known, boot_id);
+            seen = missed = of.since = 0;
+            continue;
+        }
+        uint64_t next = number_of(root, "next"), gone = number_of(root, "missed");
+        assert_false(flag_of(root, "reset"));
+        seen += assert_given_or_missed(of.since, first, ring.first_seq);
+        missed += gone;
+        of.since = next;
+        assert_int_equal(seen + missed, next);
+        all_seen += next != 0;
+        all_missed += gone;
+    }
+    assert_true(restarts > 50 && all_seen > 2000 && all_missed > 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_status_poller_sees_or_misses_each_event_of_each_life),
         cmocka_unit_test(test_status_document_looks_at_few_records_a_turn),
         cmocka_unit_test(test_status_document_of_empty_ring_has_all_members),
         cmocka_unit_test(test_status_document_shows_ring_as_it_is),
