@@ -79,16 +79,14 @@ static enum qr_cursor_found find(struct qr_events *events, const struct qr_ring 
 static uint64_t rest(struct qr_events *events, enum qr_cursor_found found, const struct qr_now *now,
                      struct qr_out *out)
 {
-    if (found == QR_CURSOR_AGAIN) {
-        return 0;
-    }
-    if (out->len == 0 && now->uptime_ms - events->said_ms >= QR_HEARTBEAT_MS) {
+    if (found != QR_CURSOR_AGAIN && out->len == 0 &&
+        now->uptime_ms - events->said_ms >= QR_HEARTBEAT_MS) {
         qr_out_text(out, ":\n\n");
     }
     if (out->len != 0) {
         events->said_ms = now->uptime_ms;
     }
-    return events->said_ms + QR_HEARTBEAT_MS;
+    return found == QR_CURSOR_AGAIN ? 0 : events->said_ms + QR_HEARTBEAT_MS;
 }
 
 size_t qr_events_produce(struct qr_events *events, const struct qr_ring *ring, const char *boot_id,

@@ -210,6 +210,15 @@ static void test_events_look_at_few_records_a_turn(void **state)
     assert_int_equal(progress.again_ms, 0);
     assert_int_equal(piece(1400), 0);
     assert_int_not_equal(progress.again_ms, 0);
+    now.uptime_ms += 5;
+    put("none", "u"); /* said, and then many that are not asked for */
+    for (unsigned i = 0; i < QR_LOOKS_A_TURN; i++) {
+        put("g", "u");
+    }
+    assert_int_not_equal(piece(1400), 0);
+    assert_int_equal(progress.again_ms, 0);
+    assert_int_equal(piece(1400), 0);
+    assert_int_equal(progress.again_ms, now.uptime_ms + QR_HEARTBEAT_MS);
 }
 
 int main(void)
