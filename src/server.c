@@ -344,8 +344,10 @@ static void permit(struct qr_server *server, struct qr_slot *slot)
                                         server->stats->connectionsWaiting < QR_WAITERS_MAX);
 }
 
-static void release_if_done(struct qr_server *server, struct qr_slot *slot)
+/* The end of a connection's turn; waited: whether it did before. */
+static void end_turn(struct qr_server *server, struct qr_slot *slot, uint32_t waited)
 {
+    server->stats->connectionsWaiting += qr_conn_waits(&slot->conn) - waited;
     if (slot->conn.dead || (server->listener < 0 && qr_conn_idle(&slot->conn))) {
         release(server, slot);
     }
@@ -367,8 +369,7 @@ static void serve_slot(struct qr_server *server, struct qr_slot *slot, bool read
     qr_conn_tick(&slot->conn, now);
     transmit(server, slot, now);
     finish(server, slot);
-    server->stats->connectionsWaiting += qr_conn_waits(&slot->conn) - waited;
-    release_if_done(server, slot);
+    end_turn(server, slot, waited);
 }
 
 /* A reply that was under way when the turn began: its time is that of send_on(). */
@@ -380,8 +381,7 @@ static void serve_sender(struct qr_server *server, struct qr_slot *slot, bool re
     qr_conn_tick(&slot->conn, now);
     slot->sends_on = ready && !slot->conn.dead;
     server->senders += slot->sends_on;
-    server->stats->connectionsWaiting += qr_conn_waits(&slot->conn) - waited;
-    release_if_done(server, slot);
+    end_turn(server, slot, waited);
 }
 
 /* A few pieces of all the replies that are under way, one each, in turn: however many there are,
@@ -401,8 +401,7 @@ static void send_on(struct qr_server *server, const struct qr_now *now)
         permit(server, slot);
         (void)send_pending(server, slot, now);
         finish(server, slot);
-        server->stats->connectionsWaiting += qr_conn_waits(&slot->conn) - waited;
-        release_if_done(server, slot);
+        end_turn(server, slot, waited);
         left--;
     }
 }
