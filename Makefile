@@ -140,7 +140,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 # Fuzzed with small tables and limits, which an input soon fills and passes.
 FUZZ_LIMITS := -DQR_CONNS_MAX=6 -DQR_CONTENT_MAX=1024 -DQR_TARGET_MAX=256 -DQR_HEAD_MAX=1024 \
 	-DQR_RX_SIZE=256 -DQR_TX_SIZE=536 -DQR_JSON_DEPTH_MAX=8 -DQR_JSON_TOKENS_MAX=48 \
-	-DMEM_SANITY_CHECK=1
+	-DQR_RING_STRIDE=4 -DMEM_SANITY_CHECK=1
 
 # A room sees only what it may include. No -I of src/, and -iquote of it only for tests that are far
 # from lwIP: src/limits.h would stand in for the <limits.h> of the C library, which gcc's own

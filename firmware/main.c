@@ -12,6 +12,7 @@
 #include "version.h"
 
 static uint8_t ring_bytes[QR_RING_MAX];
+static uint32_t ring_marks[QR_RING_MARKS(QR_RING_MAX)];
 static struct qr_ring ring;
 static struct qr_stats stats;
 static struct qr_api api;
@@ -152,7 +153,7 @@ static void make_boot_id(void)
 static void wire(void)
 {
     make_boot_id();
-    qr_ring_init(&ring, ring_bytes, settings.ring_bytes);
+    qr_ring_init(&ring, ring_bytes, settings.ring_bytes, ring_marks);
     api.ring = &ring;
     api.stats = &stats;
     api.status = (struct qr_status_source){.ring = &ring,

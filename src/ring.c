@@ -19,6 +19,7 @@ _Static_assert(offsetof(struct header, group_id_len) == sizeof(struct qr_now),
                "the lengths follow the time stamps");
 _Static_assert(QR_ID_MAX <= UINT8_MAX && QR_OPERATION_ID_MAX <= UINT8_MAX,
                "a length is one byte in a record");
+_Static_assert(HEADER_SIZE + 2 == QR_RING_RECORD_MIN, "IDs have at least a byte each");
 _Static_assert(HEADER_SIZE + 2 * QR_ID_MAX + QR_OPERATION_ID_MAX <= QR_RING_MIN,
                "the smallest ring holds the largest record");
 
@@ -26,6 +27,21 @@ static uint32_t record_size(const struct header *header)
 {
     return (uint32_t)HEADER_SIZE + header->group_id_len + header->user_id_len +
            header->operation_id_len;
+}
+
+static void keep_mark(struct qr_ring *ring, uint32_t index)
+{
+    ring->mark = ring->mark + 1 < QR_RING_MARKS(ring->capacity) ? ring->mark + 1 : 0;
+    ring->marks[ring->mark] = index;
+}
+
+/* Where this record begins, which is in the ring, and whose seq is a multiple of QR_RING_STRIDE. */
+static uint32_t marked_index(const struct qr_ring *ring, uint64_t seq)
+{
+    uint32_t back = (uint32_t)(ring->last_seq / QR_RING_STRIDE - seq / QR_RING_STRIDE);
+
+    return ring->marks[back <= ring->mark ? ring->mark - back
+                                          : ring->mark + QR_RING_MARKS(ring->capacity) - back];
 }
 
 /* index + by, wrapped; by is at most capacity. Written so that it cannot overflow. */
@@ -80,10 +96,10 @@ static void drop_oldest(struct qr_ring *ring)
     ring->first_seq++;
 }
 
-void qr_ring_init(struct qr_ring *ring, uint8_t *bytes, uint32_t capacity)
+void qr_ring_init(struct qr_ring *ring, uint8_t *bytes, uint32_t capacity, uint32_t *marks)
 {
     assert(capacity >= QR_RING_MIN);
-    *ring = (struct qr_ring){.bytes = bytes, .capacity = capacity, .first_seq = 1};
+    *ring = (struct qr_ring){.bytes = bytes, .marks = marks, .capacity = capacity, .first_seq = 1};
 }
 
 uint64_t qr_ring_put(struct qr_ring *ring, const struct qr_quit *quit, const struct qr_now *now)
@@ -100,6 +116,10 @@ uint64_t qr_ring_put(struct qr_ring *ring, const struct qr_quit *quit, const str
         drop_oldest(ring);
     }
     index = advance(ring, ring->tail, ring->used);
+    ring->last_seq++;
+    if (ring->last_seq % QR_RING_STRIDE == 0) {
+        keep_mark(ring, index);
+    }
     index = copy_in(ring, index, &header, HEADER_SIZE);
     index = copy_in(ring, index, quit->group_id, quit->group_id_len);
     index = copy_in(ring, index, quit->user_id, quit->user_id_len);
@@ -107,7 +127,6 @@ uint64_t qr_ring_put(struct qr_ring *ring, const struct qr_quit *quit, const str
         (void)copy_in(ring, index, quit->operation_id, quit->operation_id_len);
     }
     ring->used += size;
-    ring->last_seq++;
     return ring->last_seq;
 }
 
@@ -124,12 +143,18 @@ uint64_t qr_ring_overwritten(const struct qr_ring *ring)
 struct qr_ring_pos qr_ring_find(const struct qr_ring *ring, uint64_t seq)
 {
     struct qr_ring_pos pos = {.seq = ring->first_seq, .index = ring->tail};
+    uint64_t marked = seq - seq % QR_RING_STRIDE;
 
     if (seq > ring->last_seq) {
         pos.seq = ring->last_seq + 1;
         pos.index = advance(ring, ring->tail, ring->used);
+        return pos;
     }
-    while (pos.seq < seq && pos.seq <= ring->last_seq) {
+    if (marked > pos.seq) {
+        pos.seq = marked;
+        pos.index = marked_index(ring, marked);
+    }
+    while (pos.seq < seq) {
         pos.index = advance(ring, pos.index, size_at(ring, pos.index));
         pos.seq++;
     }

@@ -15,7 +15,8 @@
  *   +------+-------+------+---+-------+-----+
  *
  * Sequence numbers start at 1 and rise by one for each record; they are not stored, since the
- * records from tail to head are consecutive. Not for more than one thread.
+ * records from tail to head are consecutive. Where every QR_RING_STRIDE-th begins is kept beside
+ * the bytes, as its mark, so that finding one walks few. Not for more than one thread.
  */
 #ifndef QR_RING_H
 #define QR_RING_H
@@ -26,8 +27,14 @@
 #include "clock.h"
 #include "limits.h"
 
+/* Bytes of the smallest record; and of how many records a ring of this capacity keeps a mark. */
+#define QR_RING_RECORD_MIN      (sizeof(struct qr_now) + 3 + 2)
+#define QR_RING_MARKS(capacity) ((capacity) / (QR_RING_RECORD_MIN * QR_RING_STRIDE) + 1)
+
 struct qr_ring {
     uint8_t *bytes;
+    uint32_t *marks; /* indices, the newest at marks[mark], older ones before it, wrapped */
+    uint32_t mark;
     uint32_t capacity;  /* bytes */
     uint32_t used;      /* bytes */
     uint32_t tail;      /* index of the oldest record */
@@ -64,9 +71,9 @@ struct qr_ring_pos {
     uint32_t index;
 };
 
-/* Makes an empty ring of the caller's bytes, which stay the ring's. capacity is at least
- * QR_RING_MIN. */
-void qr_ring_init(struct qr_ring *ring, uint8_t *bytes, uint32_t capacity);
+/* Makes an empty ring of the caller's bytes and QR_RING_MARKS(capacity) marks, which stay the
+ * ring's. capacity is at least QR_RING_MIN. */
+void qr_ring_init(struct qr_ring *ring, uint8_t *bytes, uint32_t capacity, uint32_t *marks);
 
 /* Stores a copy of quit, over the oldest records if need be. Returns its seq. Cannot fail. */
 uint64_t qr_ring_put(struct qr_ring *ring, const struct qr_quit *quit, const struct qr_now *now);
@@ -76,8 +83,7 @@ uint64_t qr_ring_stored(const struct qr_ring *ring);
 uint64_t qr_ring_overwritten(const struct qr_ring *ring);
 
 /* The place of the first record whose seq is at least seq; of the place behind the newest, where
- * the next record will be, when there is none. Takes time in proportion to the records before it.
- */
+ * the next record will be, when there is none. Walks fewer than QR_RING_STRIDE records. */
 struct qr_ring_pos qr_ring_find(const struct qr_ring *ring, uint64_t seq);
 
 /* Copies the record at pos to *event and moves pos to the next one. Where the record at pos was

@@ -155,6 +155,7 @@ static void check_stream(uint64_t since, bool reset)
 static void begin(struct fuzz_input *input)
 {
     static uint8_t memory[RING_BYTES];
+    static uint32_t marks[QR_RING_MARKS(RING_BYTES)];
     static char text[QUERY_MAX];
     const char *line;
     size_t len = fuzz_until(input, '\n', &line);
@@ -167,7 +168,7 @@ static void begin(struct fuzz_input *input)
         query = (struct qr_query){.limit = QR_STATUS_LIMIT_DEFAULT};
     }
     now = (struct qr_now){.uptime_ms = fuzz_byte(input), .unix_ms = fuzz_byte(input) * 12345678u};
-    qr_ring_init(&ring, memory, QR_RING_MIN + fuzz_number(input, RING_BYTES - QR_RING_MIN));
+    qr_ring_init(&ring, memory, QR_RING_MIN + fuzz_number(input, RING_BYTES - QR_RING_MIN), marks);
     quits_begin(&ring, &query);
     for (unsigned i = fuzz_byte(input); i > 0 && input->left != 0; i--) {
         quits_put(input, &now);

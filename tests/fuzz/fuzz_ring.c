@@ -120,10 +120,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     struct fuzz_input input = {bytes, len};
     uint32_t capacity = QR_RING_MIN + fuzz_number(&input, 255) * fuzz_number(&input, 15);
     uint8_t *memory = malloc(capacity);
+    uint32_t *marks = malloc(QR_RING_MARKS(capacity) * sizeof *marks);
     struct qr_ring_pos readers[READERS];
 
     n = first = used = 0;
-    qr_ring_init(&ring, memory, capacity);
+    qr_ring_init(&ring, memory, capacity, marks);
     for (size_t i = 0; i < READERS; i++) {
         find(&readers[i], 0);
     }
@@ -143,6 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     for (find(&readers[0], 0); readers[0].seq <= n;) {
         read_next(&readers[0]);
     }
+    free(marks);
     free(memory);
     return 0;
 }

@@ -21,6 +21,7 @@ static struct qr_server server;
 static struct qr_stats stats;
 static struct qr_ring ring;
 static uint8_t ring_bytes[1 << 17];
+static uint32_t ring_marks[QR_RING_MARKS(1u << 17)];
 static struct qr_api api;
 static struct qr_handler handler;
 static struct qr_now now;
@@ -30,7 +31,7 @@ static void start(void)
     memset(&stats, 0, sizeof stats);
     now = (struct qr_now){.uptime_ms = 1000};
     clients_begin();
-    qr_ring_init(&ring, ring_bytes, sizeof ring_bytes);
+    qr_ring_init(&ring, ring_bytes, sizeof ring_bytes, ring_marks);
     api = (struct qr_api){.ring = &ring, .stats = &stats};
     api.status = (struct qr_status_source){
         .ring = &ring, .stats = &stats, .version = "1", .board = "fuzz", .boot_id = "0"};

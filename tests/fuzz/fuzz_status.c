@@ -298,6 +298,7 @@ static void check_documents(bool table, struct fuzz_input *input)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     static uint8_t memory[RING_BYTES];
+    static uint32_t marks[QR_RING_MARKS(RING_BYTES)];
     static char text[QUERY_MAX];
     struct fuzz_input input = {bytes, len};
     const char *line;
@@ -312,7 +313,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     }
     ignored[1] = fuzz_byte(&input);
     now = (struct qr_now){.uptime_ms = fuzz_byte(&input), .unix_ms = fuzz_byte(&input) * 12345678u};
-    qr_ring_init(&ring, memory, QR_RING_MIN + fuzz_number(&input, RING_BYTES - QR_RING_MIN));
+    qr_ring_init(&ring, memory, QR_RING_MIN + fuzz_number(&input, RING_BYTES - QR_RING_MIN), marks);
     quits_begin(&ring, &query);
     for (unsigned i = fuzz_byte(&input); i > 0 && input.left != 0; i--) {
         now.uptime_ms += fuzz_byte(&input);

@@ -4,7 +4,7 @@
  * empty ring, and so always.
  *
  * Bound: a ring of 12 bytes, which holds up to 2 records, with IDs of 1 and 2 bytes and one byte of
- * time stamps. Assumed: fewer than 2^63 quits before.
+ * time stamps; the place of every second record is kept. Assumed: fewer than 2^63 quits before.
  *
  * CBMC's options: --unwind 3 --unwindset memcpy.0:5
  */
@@ -12,9 +12,11 @@
 #undef QR_ID_MAX
 #undef QR_OPERATION_ID_MAX
 #undef QR_RING_MIN
+#undef QR_RING_STRIDE
 #define QR_ID_MAX           2
 #define QR_OPERATION_ID_MAX 1
 #define QR_RING_MIN         9
+#define QR_RING_STRIDE      2
 #define CAPACITY            12
 #define RECORDS_MAX         2
 
@@ -35,21 +37,24 @@ static bool lengths_hold(const struct header *header)
            header->operation_id_len <= QR_OPERATION_ID_MAX;
 }
 
-/* From tail on there are as many records as there are seqs, in as many bytes as are used. */
+/* From tail on there are as many records as there are seqs, in as many bytes as are used; those
+ * that have a mark begin there. */
 static bool holds(const struct qr_ring *ring)
 {
     uint32_t index = ring->tail;
     uint32_t used = 0;
 
     if (ring->capacity != CAPACITY || ring->tail >= ring->capacity || ring->used > ring->capacity ||
-        ring->first_seq < 1 || ring->first_seq > ring->last_seq + 1 ||
-        qr_ring_stored(ring) > RECORDS_MAX) {
+        ring->mark >= QR_RING_MARKS(CAPACITY) || ring->first_seq < 1 ||
+        ring->first_seq > ring->last_seq + 1 || qr_ring_stored(ring) > RECORDS_MAX) {
         return false;
     }
     for (uint64_t i = 0; i < qr_ring_stored(ring); i++) {
         struct header header;
         (void)copy_out(ring, index, &header, HEADER_SIZE);
-        if (!lengths_hold(&header) || record_size(&header) > ring->used - used) {
+        uint64_t seq = ring->first_seq + i;
+        if (!lengths_hold(&header) || record_size(&header) > ring->used - used ||
+            (seq % QR_RING_STRIDE == 0 && marked_index(ring, seq) != index)) {
             return false;
         }
         used += record_size(&header);
@@ -59,11 +64,12 @@ static bool holds(const struct qr_ring *ring)
 }
 
 /* Any ring. */
-static struct qr_ring any_ring(uint8_t *array)
+static struct qr_ring any_ring(uint8_t *array, uint32_t *marks)
 {
     struct qr_ring ring;
 
     ring.bytes = array;
+    ring.marks = marks;
     ring.capacity = CAPACITY;
     prove_assume(ring.last_seq >> 63 == 0);
     prove_assume(holds(&ring));
@@ -93,9 +99,10 @@ static bool is_quit(const struct qr_event *event, const struct qr_quit *quit,
 PROOF(ring_init, "the empty ring")
 {
     uint8_t array[CAPACITY];
+    uint32_t marks[QR_RING_MARKS(CAPACITY)];
     struct qr_ring ring;
 
-    qr_ring_init(&ring, array, CAPACITY);
+    qr_ring_init(&ring, array, CAPACITY, marks);
     assert(holds(&ring) && qr_ring_stored(&ring) == 0 && qr_ring_overwritten(&ring) == 0);
 }
 
@@ -104,7 +111,8 @@ PROOF(ring_init, "the empty ring")
 PROOF(ring_put, "any ring, any quit")
 {
     uint8_t array[CAPACITY];
-    struct qr_ring ring = any_ring(array);
+    uint32_t marks[QR_RING_MARKS(CAPACITY)];
+    struct qr_ring ring = any_ring(array, marks);
     struct qr_ring before = ring;
     struct qr_ring_pos pos = qr_ring_find(&ring, ring.last_seq + 1);
     char group_id[QR_ID_MAX], user_id[QR_ID_MAX], operation_id[QR_OPERATION_ID_MAX];
@@ -125,7 +133,7 @@ PROOF(ring_put, "any ring, any quit")
 
     assert(qr_ring_put(&ring, &quit, &now) == before.last_seq + 1);
 
-    assert(holds(&ring) && ring.bytes == array);
+    assert(holds(&ring) && ring.bytes == array && ring.marks == marks);
     assert(ring.last_seq == before.last_seq + 1 && ring.first_seq >= before.first_seq);
     assert(qr_ring_next(&ring, &pos, &event) == 1 && is_quit(&event, &quit, &now));
     assert(event.seq == ring.last_seq);
@@ -138,7 +146,8 @@ PROOF(ring_put, "any ring, any quit")
 PROOF(ring_find, "any ring, any seq")
 {
     uint8_t array[CAPACITY];
-    struct qr_ring ring = any_ring(array);
+    uint32_t marks[QR_RING_MARKS(CAPACITY)];
+    struct qr_ring ring = any_ring(array, marks);
     uint64_t seq;
     struct qr_ring_pos pos = qr_ring_find(&ring, seq);
     struct qr_event event;
@@ -158,7 +167,8 @@ PROOF(ring_find, "any ring, any seq")
 PROOF(ring_next, "any ring, any place that is gone")
 {
     uint8_t array[CAPACITY];
-    struct qr_ring ring = any_ring(array);
+    uint32_t marks[QR_RING_MARKS(CAPACITY)];
+    struct qr_ring ring = any_ring(array, marks);
     struct qr_ring_pos pos;
     struct qr_event event;
 

@@ -153,7 +153,7 @@ int rig_open(void **state)
     wire_reset();
     memset(&rig.stats, 0, sizeof rig.stats);
     memset(&rig.api, 0, sizeof rig.api);
-    qr_ring_init(&rig.ring, rig.ring_bytes, sizeof rig.ring_bytes);
+    qr_ring_init(&rig.ring, rig.ring_bytes, sizeof rig.ring_bytes, rig.ring_marks);
     rig.api.ring = &rig.ring;
     rig.api.stats = &rig.stats;
     rig.api.status = (struct qr_status_source){.ring = &rig.ring,

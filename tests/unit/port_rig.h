@@ -47,6 +47,7 @@ struct rig {
     struct qr_stats stats;
     struct qr_ring ring;
     uint8_t ring_bytes[QR_RING_MAX];
+    uint32_t ring_marks[QR_RING_MARKS(QR_RING_MAX)];
 };
 extern struct rig rig;
 

@@ -26,6 +26,7 @@
 #define OUT_MAX 200000u
 
 static uint8_t ring_bytes[QR_RING_MAX];
+static uint32_t ring_marks[QR_RING_MARKS(QR_RING_MAX)];
 static struct qr_ring ring;
 static struct qr_stats stats;
 static struct qr_api api;
@@ -51,7 +52,7 @@ static void start_with_ring_of(uint32_t ring_size)
     memset(&stats, 0, sizeof stats);
     memset(&api, 0, sizeof api);
     now = (struct qr_now){.uptime_ms = 12345, .unix_ms = UINT64_C(1767323045678)};
-    qr_ring_init(&ring, ring_bytes, ring_size);
+    qr_ring_init(&ring, ring_bytes, ring_size, ring_marks);
     api.ring = &ring;
     api.stats = &stats;
     api.note = note;

@@ -22,6 +22,7 @@
 #define RING_SIZE  262144u
 
 static uint8_t ring_bytes[RING_SIZE];
+static uint32_t ring_marks[QR_RING_MARKS(RING_SIZE)];
 static struct qr_ring ring;
 static char groups[EVENTS_MAX + 1]; /* by seq: one letter */
 static char users[EVENTS_MAX + 1];
@@ -57,7 +58,7 @@ static int setup(void **state)
 {
     (void)state;
     random_state = 1;
-    qr_ring_init(&ring, ring_bytes, RING_SIZE);
+    qr_ring_init(&ring, ring_bytes, RING_SIZE, ring_marks);
     return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "src/events.h"
 
 static uint8_t ring_bytes[QR_RING_MAX];
+static uint32_t ring_marks[QR_RING_MARKS(QR_RING_MAX)];
 static struct qr_ring ring;
 static struct qr_now now;
 static struct qr_query query;
@@ -27,7 +28,7 @@ static int setup(void **state)
 {
     (void)state;
     now = (struct qr_now){.uptime_ms = 1000, .unix_ms = 1767323045678};
-    qr_ring_init(&ring, ring_bytes, sizeof ring_bytes);
+    qr_ring_init(&ring, ring_bytes, sizeof ring_bytes, ring_marks);
     text_len = 0;
     return 0;
 }

@@ -17,6 +17,7 @@
 #include "src/metrics.h"
 
 static uint8_t ring_bytes[QR_RING_MIN];
+static uint32_t ring_marks[QR_RING_MARKS(QR_RING_MIN)];
 static struct qr_ring ring;
 static struct qr_stats stats;
 static const char *const names[] = {"callbackAlphaCommand", "callbackBetaCommand"};
@@ -36,7 +37,7 @@ static char text[32000];
 static int setup(void **state)
 {
     (void)state;
-    qr_ring_init(&ring, ring_bytes, sizeof ring_bytes);
+    qr_ring_init(&ring, ring_bytes, sizeof ring_bytes, ring_marks);
     memset(&stats, 0, sizeof stats);
     memset(name_counts, 0, sizeof name_counts);
     source = (struct qr_metrics_source){.status = &status};

@@ -17,13 +17,15 @@
 
 /* The bytes of a ring, and what stands before and behind them. */
 static uint8_t arena[CANARY_LEN + QR_RING_MAX + CANARY_LEN];
+static uint32_t marks[QR_RING_MARKS(QR_RING_MAX) + 1];
 static struct qr_ring ring;
 
 static void start(uint32_t capacity)
 {
     assert_true(capacity <= QR_RING_MAX);
     memset(arena, CANARY, CANARY_LEN + capacity + CANARY_LEN);
-    qr_ring_init(&ring, arena + CANARY_LEN, capacity);
+    memset(marks, CANARY, sizeof marks);
+    qr_ring_init(&ring, arena + CANARY_LEN, capacity, marks);
 }
 
 static void assert_canaries(void)
@@ -34,6 +36,7 @@ static void assert_canaries(void)
     memset(untouched, CANARY, sizeof untouched);
     assert_memory_equal(arena, untouched, CANARY_LEN);
     assert_memory_equal(behind, untouched, CANARY_LEN);
+    assert_memory_equal(marks + QR_RING_MARKS(ring.capacity), untouched, sizeof *marks);
 }
 
 /* ---- the plain model: records in an array, and the bytes that they take ---- */
@@ -470,6 +473,32 @@ static void test_ring_place_behind_newest_becomes_next_record(void **state)
     }
 }
 
+/* Finds each, while those further before it than the stride lie in ruins. */
+static void test_ring_finds_without_a_look_at_those_far_before(void **state)
+{
+    static struct qr_ring_pos places[400];
+    struct qr_event event;
+
+    (void)state;
+    begin(QR_RING_MAX);
+    places[0] = qr_ring_find(&ring, 1);
+    for (uint64_t seq = 1; seq < COUNT(places); seq++) {
+        struct record record = make(1 + seq % 9, 1 + seq % 7, 0);
+        put(&record);
+        places[seq] = places[seq - 1];
+        assert_int_equal(qr_ring_next(&ring, &places[seq], &event), 1);
+    }
+    assert_int_equal(qr_ring_overwritten(&ring), 0);
+    for (uint64_t seq = 1; seq < COUNT(places); seq++) {
+        if (seq > QR_RING_STRIDE) {
+            struct qr_ring_pos ruin = places[seq - QR_RING_STRIDE - 1];
+            memset(ring.bytes + ruin.index, 0xff, places[ruin.seq].index - ruin.index);
+        }
+        struct qr_ring_pos pos = qr_ring_find(&ring, seq);
+        assert_true(pos.seq == seq && pos.index == places[seq - 1].index);
+    }
+}
+
 /* ---- random operations ---- */
 
 static uint64_t random_state;
@@ -572,6 +601,7 @@ int main(void)
         cmocka_unit_test(test_ring_drops_fewest_of_oldest_for_every_size),
         cmocka_unit_test(test_ring_next_takes_oldest_where_its_record_was_overwritten),
         cmocka_unit_test(test_ring_place_behind_newest_becomes_next_record),
+        cmocka_unit_test(test_ring_finds_without_a_look_at_those_far_before),
         cmocka_unit_test(test_ring_is_model_for_random_operations),
     };
 

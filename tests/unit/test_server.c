@@ -36,6 +36,7 @@
 /* ---- the server ---- */
 
 static uint8_t ring_bytes[QR_RING_MAX];
+static uint32_t ring_marks[QR_RING_MARKS(QR_RING_MAX)];
 static struct qr_ring ring;
 static struct qr_stats stats;
 static struct qr_api api;
@@ -50,7 +51,7 @@ static void start_without_listening(void)
     memset(&stats, 0, sizeof stats);
     memset(&api, 0, sizeof api);
     now = (struct qr_now){.uptime_ms = START_MS};
-    qr_ring_init(&ring, ring_bytes, sizeof ring_bytes);
+    qr_ring_init(&ring, ring_bytes, sizeof ring_bytes, ring_marks);
     api.ring = &ring;
     api.stats = &stats;
     api.status = (struct qr_status_source){

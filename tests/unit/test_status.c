@@ -294,6 +294,7 @@ static void assert_raw(const struct node *object, const char *key, const char *w
 /* ---- the ring under test, and what is put into it: what a seq's record is follows from it ---- */
 
 static uint8_t ring_bytes[QR_RING_MAX];
+static uint32_t ring_marks[QR_RING_MARKS(QR_RING_MAX)];
 static struct qr_ring ring;
 static struct qr_stats stats;
 static struct qr_status_source source;
@@ -303,7 +304,7 @@ static void begin_ring(uint32_t capacity)
 {
     memset(&stats, 0, sizeof stats);
     memset(ring_bytes, 0xa5, sizeof ring_bytes);
-    qr_ring_init(&ring, ring_bytes, capacity);
+    qr_ring_init(&ring, ring_bytes, capacity, ring_marks);
     source = (struct qr_status_source){
         .ring = &ring,
         .stats = &stats,

@@ -12,6 +12,7 @@
 #include "src/table.h"
 
 static uint8_t ring_bytes[QR_RING_MAX];
+static uint32_t ring_marks[QR_RING_MARKS(QR_RING_MAX)];
 static struct qr_ring ring;
 static struct qr_stats stats;
 static const struct qr_status_source source = {
@@ -23,7 +24,7 @@ static int setup(void **state)
 {
     (void)state;
     now = (struct qr_now){.uptime_ms = 180000, .unix_ms = 1767323045678};
-    qr_ring_init(&ring, ring_bytes, sizeof ring_bytes);
+    qr_ring_init(&ring, ring_bytes, sizeof ring_bytes, ring_marks);
     return 0;
 }
 
