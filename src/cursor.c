@@ -3,7 +3,8 @@
  * by looking through the ring first:
  *
  *   since given:  LIMIT, until as many are found as the limit says, and one more -> GIVE
- *   the newest:   COUNT all that the query takes -> SKIP as many as are too many -> GIVE
+ *   the newest:   COUNT what the query takes of the newest few, then of the few before them, and so
+ *                 on, until there are enough -> SKIP as many as are too many -> GIVE
  *
  * Records that are overwritten while the newest are counted are left out though they were counted:
  * then fewer than the limit are given.
@@ -62,14 +63,24 @@ static void begin_since(struct qr_cursor *cursor, const struct qr_ring *ring)
     cursor->missed = cursor->pos.seq - (since + 1);
 }
 
-/* Of all, the newest; where a filter has to tell them apart, all. */
+/* Goes to the first of the few that end with this one. They begin at a mark of the ring's, where it
+ * walks none. */
+static void count_from_few(struct qr_cursor *cursor, const struct qr_ring *ring, uint64_t last)
+{
+    cursor->last = last;
+    cursor->pos = qr_ring_find(ring, last - last % QR_RING_STRIDE);
+    cursor->start = cursor->pos;
+}
+
 static void begin_newest(struct qr_cursor *cursor, const struct qr_ring *ring)
 {
     uint64_t n = qr_ring_stored(ring);
 
-    if (!filters(&cursor->query) && n > cursor->query.limit) {
-        n = cursor->query.limit;
+    if (filters(&cursor->query)) {
+        count_from_few(cursor, ring, ring->last_seq);
+        return;
     }
+    n = n < cursor->query.limit ? n : cursor->query.limit;
     cursor->pos = qr_ring_find(ring, ring->last_seq + 1 - n);
 }
 
@@ -111,6 +122,17 @@ static void found_one(struct qr_cursor *cursor, uint64_t seq)
     }
 }
 
+/* Returns whether there are more to count, which stand before those that were. */
+static bool count_before(struct qr_cursor *cursor, const struct qr_ring *ring)
+{
+    if (cursor->phase != COUNT || cursor->count >= cursor->query.limit ||
+        cursor->start.seq <= ring->first_seq) {
+        return false;
+    }
+    count_from_few(cursor, ring, cursor->start.seq - 1);
+    return true;
+}
+
 /* What the phase was for is known. */
 static void next_phase(struct qr_cursor *cursor)
 {
@@ -136,11 +158,12 @@ bool qr_cursor_settle(struct qr_cursor *cursor, const struct qr_ring *ring, stru
 
     while (cursor->phase != GIVE && found != QR_CURSOR_AGAIN) {
         (void)pass_overwritten(cursor, ring, cursor->end);
-        found = look(cursor, ring, cursor->end, event, &looks);
+        found =
+            look(cursor, ring, cursor->phase == COUNT ? cursor->last : cursor->end, event, &looks);
         if (found == QR_CURSOR_EVENT) {
             found_one(cursor, event->seq);
         }
-        if (found == QR_CURSOR_END || cursor->more ||
+        if ((found == QR_CURSOR_END && !count_before(cursor, ring)) || cursor->more ||
             (cursor->phase == SKIP && cursor->count == 0)) {
             next_phase(cursor);
         }

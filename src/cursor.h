@@ -31,7 +31,7 @@ struct qr_cursor {
 
     /* below: src/cursor.c's own */
     uint8_t phase;
-    struct qr_ring_pos start; /* of the first record to look at */
+    struct qr_ring_pos start; /* of the first record to look at, as far as that is known */
     uint64_t end;             /* the newest seq when it began */
     uint64_t count;           /* events found so far; then those that are still to be left out */
 };

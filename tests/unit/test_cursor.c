@@ -241,6 +241,22 @@ static void test_cursor_looks_at_few_records_a_turn(void **state)
     assert_true(again >= 5000 / QR_LOOKS_A_TURN);
 }
 
+/* The newest that a filter takes are near the end: the others are not looked at. */
+static void test_cursor_counts_no_more_than_are_asked_for(void **state)
+{
+    static const char *const texts[] = {"limit=20&groupID=a", "limit=1&groupID=b&userID=w",
+                                        "limit=40&userID=v"};
+
+    (void)state;
+    put_random(15000);
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        begin(texts[i]);
+        assert_int_equal(settle(), 1);
+        take_all();
+        assert_given(1, true);
+    }
+}
+
 /* While others store: each event is given or counted as missed, none twice, and none that came
  * after it began. */
 static void test_cursor_accounts_for_what_is_overwritten_under_way(void **state)
@@ -321,6 +337,7 @@ int main(void)
         TEST(test_cursor_says_reset_beyond_the_newest),
         TEST(test_cursor_of_an_empty_ring_is_at_its_end),
         TEST(test_cursor_looks_at_few_records_a_turn),
+        TEST(test_cursor_counts_no_more_than_are_asked_for),
         TEST(test_cursor_accounts_for_what_is_overwritten_under_way),
         TEST(test_cursor_follows_for_ever),
         TEST(test_cursor_that_follows_counts_what_it_missed),
