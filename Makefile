@@ -220,6 +220,10 @@ build/$1/test_port_%: build/$1/obj/tests/unit/test_port_%.o build/$1/libport.a b
 build/$1/%: build/$1/obj/tests/unit/%.o build/$1/libunit.a
 	$$(call say,LD,$$@)
 	$$(Q)$2 $3 -o $$@ $$^ $(CMOCKA_LIBS)
+OBJECTS += build/$1/obj/tests/bench/ring_scaling.o
+build/$1/ring_scaling: build/$1/obj/tests/bench/ring_scaling.o build/$1/libunit.a
+	$$(call say,LD,$$@)
+	$$(Q)$2 $3 -o $$@ $$^
 build-$1: $(patsubst tests/unit/%.c,build/$1/%,$(UNIT_TESTS) $(UNIT_DRIVERS))
 endef
 
@@ -443,6 +447,7 @@ ifeq ($(BOARD_BENCH),)
 	@echo 'quitring: make bench takes BOARD=linux, mps2-an385 or mps2-an511' >&2; exit 1
 else
 	@$(BOARD_BENCH)
+	@$(if $(filter linux,$(NAME)),$(MAKE) -s build/unit/ring_scaling && $(PYTHON) tests/bench/ring_scaling.py build/unit/ring_scaling)
 endif
 
 MINUTES ?= 10
