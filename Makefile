@@ -126,7 +126,7 @@ FUZZ_TARGETS := $(filter tests/fuzz/fuzz_%.c,$(FUZZING))
 FUZZ_HELPERS := $(filter-out $(FUZZ_TARGETS),$(FUZZING))
 FUZZ_NAMES := $(FUZZ_TARGETS:tests/fuzz/fuzz_%.c=%)
 # Of other boards, what needs no board.
-PURE := boards/mps2/blob.c boards/mps2/chance.c $(patsubst %,boards/linux-client/%.c,\
+PURE := boards/mps2/blob.c boards/mps2/chance.c boards/mps2/divide.c $(patsubst %,boards/linux-client/%.c,\
 	url response stream document facts lines)
 
 # ---- flags ----
