@@ -5,6 +5,7 @@
 
 #include "src/api.h"
 #include "boards/board.h"
+#include "port/parts.h"
 #include "port/port.h"
 #include "src/server.h"
 #include "gauges.h"
@@ -119,7 +120,7 @@ static void read_settings(int n_texts)
             refuse_setting(&text, &fault);
         }
     }
-    if (settings.help) {
+    if (QR_WITH_HELP && settings.help) {
         print_help();
     }
     if (settings.version) {

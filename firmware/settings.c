@@ -392,7 +392,8 @@ static const char *read_verbose(struct qr_settings *settings, struct qr_span val
 
 static const char *read_help(struct qr_settings *settings, struct qr_span value)
 {
-    return read_flag(&settings->help, value);
+    return QR_WITH_HELP ? read_flag(&settings->help, value)
+                        : read_part(&settings->help, false, value);
 }
 
 static const char *read_version(struct qr_settings *settings, struct qr_span value)
@@ -402,31 +403,33 @@ static const char *read_version(struct qr_settings *settings, struct qr_span val
 
 /* ---- the table ---- */
 
+#define HELP(text) (QR_WITH_HELP ? (text) : NULL)
+
 static const struct setting {
     const char *name;
-    const char *takes; /* NULL: a flag, which may stand without a value */
-    const char *help;
+    const char *takes;  /* NULL: a flag, which may stand without a value */
+    const char *help;   /* NULL: the build is without it */
     const char *preset; /* NULL: none */
     const char *(*read)(struct qr_settings *settings, struct qr_span value);
 } table[] = {
-    {"net", "NET", "network: user, host, tap:IF or packet:IF", "user", read_net},
-    {"addr", "ADDR", "own address: dhcp or A.B.C.D/PREFIX[,GATEWAY]", NULL, read_addr},
-    {"port", "PORT", "TCP port to listen on, under lwIP", "80", read_port},
-    {"publish", "[ADDR:]PORT", "where user and host listen on this machine", "127.0.0.1:8080",
+    {"net", "NET", HELP("network: user, host, tap:IF or packet:IF"), "user", read_net},
+    {"addr", "ADDR", HELP("own address: dhcp or A.B.C.D/PREFIX[,GATEWAY]"), NULL, read_addr},
+    {"port", "PORT", HELP("TCP port to listen on, under lwIP"), "80", read_port},
+    {"publish", "[ADDR:]PORT", HELP("where user and host listen on this machine"), "127.0.0.1:8080",
      read_publish},
-    {"ring", "BYTES", "bytes of memory for events, also with K or M", NUMBER(QR_RING_DEFAULT),
+    {"ring", "BYTES", HELP("bytes of memory for events, also with K or M"), NUMBER(QR_RING_DEFAULT),
      read_ring},
-    {"hostname", "NAME", "name for DHCP and mDNS", "quitring", read_hostname},
-    {"ipv6", "YES|NO", "IPv6 addresses as routers announce them", QR_WITH_IPV6 ? "yes" : "no",
+    {"hostname", "NAME", HELP("name for DHCP and mDNS"), "quitring", read_hostname},
+    {"ipv6", "YES|NO", HELP("IPv6 addresses as routers announce them"), QR_WITH_IPV6 ? "yes" : "no",
      read_ipv6},
-    {"mdns", "YES|NO", "be found as HOSTNAME.local", QR_WITH_MDNS ? "yes" : "no", read_mdns},
-    {"ntp", "SERVER", "time server: dhcp, off, an address or a name", QR_WITH_NTP ? "dhcp" : "off",
-     read_ntp},
-    {"config", "FILE", "read a file of name=value lines first", NULL, read_config},
-    {"quiet", NULL, "log errors and warnings only (-q)", NULL, read_quiet},
-    {"verbose", NULL, "log each request, too (-v)", NULL, read_verbose},
-    {"help", NULL, "print this and exit (-h)", NULL, read_help},
-    {"version", NULL, "print the version and exit (-V)", NULL, read_version},
+    {"mdns", "YES|NO", HELP("be found as HOSTNAME.local"), QR_WITH_MDNS ? "yes" : "no", read_mdns},
+    {"ntp", "SERVER", HELP("time server: dhcp, off, an address or a name"),
+     QR_WITH_NTP ? "dhcp" : "off", read_ntp},
+    {"config", "FILE", HELP("read a file of name=value lines first"), NULL, read_config},
+    {"quiet", NULL, HELP("log errors and warnings only (-q)"), NULL, read_quiet},
+    {"verbose", NULL, HELP("log each request, too (-v)"), NULL, read_verbose},
+    {"help", NULL, HELP("print this and exit (-h)"), NULL, read_help},
+    {"version", NULL, HELP("print the version and exit (-V)"), NULL, read_version},
 };
 #define TABLE_LEN (sizeof table / sizeof table[0])
 
@@ -497,7 +500,7 @@ static void explain_unknown(struct qr_out *out, struct qr_span name)
             return;
         }
     }
-    qr_out_text(out, "'; see --help");
+    qr_out_text(out, QR_WITH_HELP ? "'; see --help" : "'");
 }
 
 /* ---- lines ---- */

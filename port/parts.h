@@ -1,5 +1,6 @@
 /*
- * What of the network is in this build: make WITHOUT="ipv6 mdns ntp" leaves parts out.
+ * What is in this build: make WITHOUT="ipv6 mdns ntp" leaves parts of the network out, and a board
+ * without a command line has no use for its help.
  */
 #ifndef QR_PORT_PARTS_H
 #define QR_PORT_PARTS_H
@@ -12,6 +13,9 @@
 #endif
 #ifndef QR_WITH_NTP
 #define QR_WITH_NTP 1
+#endif
+#ifndef QR_WITH_HELP
+#define QR_WITH_HELP 1
 #endif
 
 #endif

@@ -4,7 +4,7 @@ BOARD_CC := arm-none-eabi-gcc
 BOARD_MACHINE := -mcpu=cortex-m3 -mthumb --specs=picolibc.specs -fno-tree-loop-im
 BOARD_FOLDERS := boards/mps2
 # One thread: errno need not be thread-local.
-BOARD_DEFINES += -D__PICOLIBC_ERRNO_FUNCTION=qr_errno
+BOARD_DEFINES += -DQR_WITH_HELP=0 -D__PICOLIBC_ERRNO_FUNCTION=qr_errno
 BOARD_LDFLAGS := -nostartfiles -L boards/mps2 -T boards/$(BOARD)/memory.ld \
 	-Wl,--orphan-handling=error,-Map=build/$(NAME)/quitring.map
 BOARD_WITHOUT := port/net_kernel.c

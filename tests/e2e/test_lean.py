@@ -35,6 +35,7 @@ def test_lean_serves_and_takes_settings_that_decline_what_is_left_out(lean):
 @pytest.mark.parametrize("setting, why", [
     ("ipv6=yes", "takes no: this build is without it"),
     ("mdns=yes", "takes no: this build is without it"),
+    ("help=yes", "takes no: this build is without it"),
     ("ntp=dhcp", "takes off: this build is without NTP"),
 ])
 def test_lean_refuses_what_is_left_out(lean, setting, why):
