@@ -212,7 +212,6 @@
 #define LWIP_TCP_SACK_OUT     0
 #define LWIP_TCP_TIMESTAMPS   0
 #define LWIP_TCP_KEEPALIVE    1 /* dead callers go this way; the times are set by net_lwip.c */
-#define LWIP_CHECKSUM_ON_COPY 1
 
 /* ---- guards from the outside (port/hooks.c) ---- */
 
