@@ -22,7 +22,7 @@
 #define LWIP_COMPAT_SOCKETS           0 /* no macros named send or close */
 #define LWIP_POSIX_SOCKETS_IO_NAMES   0
 #define LWIP_SOCKET_SELECT            0
-#define LWIP_SOCKET_POLL              1
+#define LWIP_SOCKET_POLL              0 /* port/net_lwip.c knows who is ready by lwIP's events */
 #define LWIP_SOCKET_MAX_MEMBERSHIPS   1 /* no socket joins a group; 0 does not compile */
 
 /* ---- memory: all static ---- */

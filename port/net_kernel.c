@@ -7,11 +7,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 enum { BACKLOG = 1024 };
 
 static uint32_t listen_addr;
+static int epoll = -1;
 
 static int net_error(void)
 {
@@ -29,6 +31,7 @@ static int net_error(void)
     case EINTR: return QR_NET_AGAIN;
     case ENOMEM:
     case ENOBUFS:
+    case ENOSPC: /* no more may be watched */
     case ENFILE:
     case EMFILE: return QR_NET_NO_MEMORY;
     case EPIPE:
@@ -48,7 +51,15 @@ static int set_option(int socket, int level, int name, int value)
     return setsockopt(socket, level, name, &value, sizeof value);
 }
 
-static int net_listen(void *ctx, uint16_t port)
+static int tell_epoll(int operation, int socket, uint16_t tag, bool read, bool write)
+{
+    struct epoll_event event = {.events = (read ? EPOLLIN : 0u) | (write ? EPOLLOUT : 0u),
+                                .data.u32 = tag};
+
+    return epoll_ctl(epoll, operation, socket, &event);
+}
+
+static int net_listen(void *ctx, uint16_t port, uint16_t tag)
 {
     struct sockaddr_in addr = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(listen_addr)};
@@ -60,7 +71,8 @@ static int net_listen(void *ctx, uint16_t port)
         return net_error();
     }
     if (set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) != 0 ||
-        bind(fd, (struct sockaddr *)&addr, sizeof addr) != 0 || listen(fd, BACKLOG) != 0) {
+        bind(fd, (struct sockaddr *)&addr, sizeof addr) != 0 || listen(fd, BACKLOG) != 0 ||
+        tell_epoll(EPOLL_CTL_ADD, fd, tag, true, false) != 0) {
         error = errno;
         (void)close(fd);
         errno = error;
@@ -69,13 +81,17 @@ static int net_listen(void *ctx, uint16_t port)
     return fd;
 }
 
-static int net_accept(void *ctx, int listener)
+static int net_accept(void *ctx, int listener, uint16_t tag)
 {
     int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     (void)ctx;
     if (fd < 0) {
         return errno == ECONNABORTED ? QR_NET_AGAIN : net_error();
+    }
+    if (tell_epoll(EPOLL_CTL_ADD, fd, tag, true, false) != 0) {
+        (void)close(fd);
+        return QR_NET_NO_MEMORY;
     }
     /* These cannot fail on a TCP socket; without them it would only be slower to notice. */
     (void)set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -126,29 +142,28 @@ static void net_abort(void *ctx, int socket)
     (void)close(socket);
 }
 
-static int net_poll(void *ctx, struct qr_net_poll *polls, size_t n, uint32_t timeout_ms)
+/* Of a socket that is watched, this cannot fail. */
+static void net_watch(void *ctx, int socket, uint16_t tag, bool read, bool write)
 {
-    static struct pollfd fds[QR_CONNS_MAX + 1];
-    struct timespec timeout = {.tv_sec = (time_t)(timeout_ms / 1000),
-                               .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
+    (void)ctx;
+    (void)tell_epoll(EPOLL_CTL_MOD, socket, tag, read, write);
+}
+
+static int net_wait(void *ctx, uint16_t *tags, size_t cap, uint32_t timeout_ms)
+{
+    static struct epoll_event events[QR_CONNS_MAX + 1];
+    size_t room = cap < QR_CONNS_MAX + 1 ? cap : QR_CONNS_MAX + 1;
     sigset_t none;
-    int result;
+    int n;
 
     (void)ctx;
     (void)sigemptyset(&none);
-    for (size_t i = 0; i < n; i++) {
-        fds[i].fd = polls[i].socket;
-        fds[i].events =
-            (short)((polls[i].want_read ? POLLIN : 0) | (polls[i].want_write ? POLLOUT : 0));
+    n = epoll_pwait(epoll, events, (int)room, timeout_ms < INT_MAX ? (int)timeout_ms : INT_MAX,
+                    &none);
+    for (int i = 0; i < n; i++) {
+        tags[i] = (uint16_t)events[i].data.u32;
     }
-    result = ppoll(fds, n, &timeout, &none);
-    for (size_t i = 0; i < n; i++) {
-        polls[i].ready = result > 0 && fds[i].revents != 0;
-    }
-    if (result < 0) {
-        return errno == EINTR ? 0 : net_error();
-    }
-    return result;
+    return n < 0 && errno != EINTR ? net_error() : n < 0 ? 0 : n;
 }
 
 static bool net_caught_up(void *ctx)
@@ -165,12 +180,16 @@ static const struct qr_net net = {
     .finish = net_finish,
     .close = net_close,
     .abort = net_abort,
-    .poll = net_poll,
+    .watch = net_watch,
+    .wait = net_wait,
     .caught_up = net_caught_up,
 };
 
 const struct qr_net *qr_net_kernel_start(uint32_t addr)
 {
     listen_addr = addr;
+    if (epoll < 0) {
+        epoll = epoll_create1(EPOLL_CLOEXEC); /* where there is none, listen fails */
+    }
     return &net;
 }

@@ -70,19 +70,135 @@ static int prepare(int socket)
     return pcb == NULL ? -1 : lwip_fcntl(socket, F_SETFL, O_NONBLOCK);
 }
 
+/* ---- who is ready ---- */
+
+/* What the server watches, by the number of the socket. */
+static struct {
+    uint16_t tag;
+    bool read, write;
+    bool noted;
+} watched[MEMP_NUM_NETCONN];
+
+/* Sockets that may be ready: those of which lwIP has told something since they were looked at last,
+ * and those that were ready then. */
+static uint16_t noted[MEMP_NUM_NETCONN];
+static size_t first_noted, n_noted;
+
+_Static_assert(LWIP_SOCKET_OFFSET == 0, "a socket is an index");
+
+static void note(int socket)
+{
+    if (!watched[socket].noted) {
+        watched[socket].noted = true;
+        noted[(first_noted + n_noted) % MEMP_NUM_NETCONN] = (uint16_t)socket;
+        n_noted++;
+    }
+}
+
+static int take_noted(void)
+{
+    int socket = noted[first_noted];
+
+    first_noted = (first_noted + 1) % MEMP_NUM_NETCONN;
+    n_noted--;
+    watched[socket].noted = false;
+    return socket;
+}
+
+/* lwIP has something to tell of a connection, which has no number before it is accepted. */
+static void on_event(struct netconn *conn, enum netconn_evt event, u16_t len)
+{
+    (void)event;
+    (void)len;
+    if (conn->callback_arg.socket >= 0) {
+        note(conn->callback_arg.socket);
+    }
+}
+
+/* Data, a FIN or a connection: in a mailbox, or taken from there and not given out yet. */
+static bool has_come(const struct lwip_sock *sock)
+{
+    const struct netconn *conn = sock->conn;
+
+    return sock->lastdata.pbuf != NULL || (conn->flags & NETCONN_FIN_RX_PENDING) != 0 ||
+           (sys_mbox_valid(&conn->recvmbox) && conn->recvmbox.used != 0) ||
+           (sys_mbox_valid(&conn->acceptmbox) && conn->acceptmbox.used != 0);
+}
+
+/* By lwIP's own measure of when to tell that there is room again. */
+static bool has_room(const struct netconn *conn)
+{
+    return (conn->flags & NETCONN_FLAG_CHECK_WRITESPACE) == 0 &&
+           tcp_sndbuf(conn->pcb.tcp) > TCP_SNDLOWAT &&
+           tcp_sndqueuelen(conn->pcb.tcp) < TCP_SNDQUEUELOWAT;
+}
+
+static bool is_ready(int socket)
+{
+    const struct lwip_sock *sock = lwip_socket_dbg_get_socket(socket);
+
+    if (sock == NULL || sock->conn == NULL) {
+        return false; /* it was freed */
+    }
+    return sock->conn->pcb.tcp == NULL || (watched[socket].read && has_come(sock)) ||
+           (watched[socket].write && has_room(sock->conn));
+}
+
+/* Whether anyone is ready; forgets those before him who are not. */
+static bool any_ready(void)
+{
+    while (n_noted != 0 && !is_ready(noted[first_noted])) {
+        (void)take_noted();
+    }
+    return n_noted != 0;
+}
+
+static void net_watch(void *ctx, int socket, uint16_t tag, bool read, bool write)
+{
+    (void)ctx;
+    watched[socket].tag = tag;
+    watched[socket].read = read;
+    watched[socket].write = write;
+    note(socket);
+}
+
+static int net_wait(void *ctx, uint16_t *tags, size_t cap, uint32_t timeout_ms)
+{
+    uint32_t start_ms = sys_now();
+    size_t n = 0;
+
+    (void)ctx;
+    if (timeout_ms == 0 || any_ready()) {
+        qr_pump(0); /* a socket that is always ready must not starve the network */
+    } else {
+        while (qr_pump_more(start_ms, timeout_ms) && !any_ready()) {
+        }
+    }
+    for (size_t left = n_noted; left > 0 && n < cap; left--) {
+        int socket = take_noted();
+        if (is_ready(socket)) {
+            tags[n++] = watched[socket].tag;
+            note(socket);
+        }
+    }
+    return (int)n;
+}
+
 /* ---- net.h ---- */
 
-static int net_listen(void *ctx, uint16_t port)
+static int net_listen(void *ctx, uint16_t port, uint16_t tag)
 {
     struct sockaddr_storage any;
     socklen_t any_len = qr_ip6_any(&any, port);
     int socket = lwip_socket(any.ss_family, SOCK_STREAM, 0);
     int error;
 
-    (void)ctx;
     if (socket < 0) {
         return net_error();
     }
+    /* Its connections inherit it. */
+    lwip_socket_dbg_get_socket(socket)->conn->callback = on_event;
+    net_watch(ctx, socket, tag, true, false);
     if (lwip_bind(socket, (struct sockaddr *)&any, any_len) != 0 ||
         lwip_listen(socket, QR_LWIP_BACKLOG) != 0 || lwip_fcntl(socket, F_SETFL, O_NONBLOCK) != 0) {
         error = net_error();
@@ -92,11 +208,10 @@ static int net_listen(void *ctx, uint16_t port)
     return socket;
 }
 
-static int net_accept(void *ctx, int listener)
+static int net_accept(void *ctx, int listener, uint16_t tag)
 {
     int socket = lwip_accept(listener, NULL, NULL);
 
-    (void)ctx;
     if (socket < 0) {
         return net_error();
     }
@@ -104,6 +219,7 @@ static int net_accept(void *ctx, int listener)
         (void)lwip_close(socket);
         return QR_NET_AGAIN;
     }
+    net_watch(ctx, socket, tag, true, false);
     return socket;
 }
 
@@ -180,45 +296,6 @@ static void net_abort(void *ctx, int socket)
     (void)lwip_close(socket);
 }
 
-/* lwip_poll() is not told to wait: it would look a third time, and register with each socket. */
-static int look(struct pollfd *fds, size_t n)
-{
-    return lwip_poll(n == 0 ? NULL : fds, (nfds_t)n, 0);
-}
-
-static int wait_for(struct pollfd *fds, size_t n, uint32_t timeout_ms)
-{
-    uint32_t start_ms = sys_now();
-    int result = look(fds, n);
-
-    if (result != 0 || timeout_ms == 0) {
-        qr_pump(0); /* a socket that is always ready must not starve the network */
-        result = look(fds, n);
-    }
-    while (result == 0 && timeout_ms != 0 && qr_pump_more(start_ms, timeout_ms)) {
-        result = look(fds, n);
-    }
-    return result;
-}
-
-static int net_poll(void *ctx, struct qr_net_poll *polls, size_t n, uint32_t timeout_ms)
-{
-    static struct pollfd fds[QR_CONNS_MAX + 1];
-    int result;
-
-    (void)ctx;
-    for (size_t i = 0; i < n; i++) {
-        fds[i].fd = polls[i].socket;
-        fds[i].events =
-            (short)((polls[i].want_read ? POLLIN : 0) | (polls[i].want_write ? POLLOUT : 0));
-    }
-    result = wait_for(fds, n, timeout_ms);
-    for (size_t i = 0; i < n; i++) {
-        polls[i].ready = result > 0 && fds[i].revents != 0;
-    }
-    return result < 0 ? net_error() : result;
-}
-
 static bool net_caught_up(void *ctx)
 {
     (void)ctx;
@@ -235,7 +312,8 @@ static const struct qr_net net = {
     .finish = net_finish,
     .close = net_close,
     .abort = net_abort,
-    .poll = net_poll,
+    .watch = net_watch,
+    .wait = net_wait,
     .caught_up = net_caught_up,
 };
 

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 enum qr_net_err {
-    QR_NET_AGAIN = -1,     /* would block: try again when poll says so */
+    QR_NET_AGAIN = -1,     /* would block: try again when wait says so */
     QR_NET_CLOSED = -2,    /* recv: the peer has sent its FIN, and all before it was read */
     QR_NET_RESET = -3,     /* the connection is gone: reset, timed out; only close is left */
     QR_NET_NO_MEMORY = -4, /* out of buffers or sockets: may work again later */
@@ -19,22 +19,16 @@ enum qr_net_err {
     QR_NET_FAILED = -6     /* anything else; not expected */
 };
 
-struct qr_net_poll {
-    int socket;
-    bool want_read;  /* in: data, FIN, reset, or a connection to accept */
-    bool want_write; /* in: room to send */
-    bool ready;      /* out: one of those that were wanted, or an error */
-};
-
 struct qr_net {
     void *ctx; /* handed to each function */
 
-    /* Opens a listener on the network's own address. Returns its socket; IN_USE, NO_MEMORY, FAILED.
-     */
-    int (*listen)(void *ctx, uint16_t port);
+    /* Opens a listener on the network's own address, watched for connections under that tag.
+     * Returns its socket; IN_USE, NO_MEMORY, FAILED. */
+    int (*listen)(void *ctx, uint16_t port, uint16_t tag);
 
-    /* Takes the next waiting connection. Returns its socket; AGAIN, NO_MEMORY, FAILED. */
-    int (*accept)(void *ctx, int listener);
+    /* Takes the next waiting connection, watched for what comes to be read under that tag. Returns
+     * its socket; AGAIN, NO_MEMORY, FAILED. */
+    int (*accept)(void *ctx, int listener, uint16_t tag);
 
     /* Returns the bytes read, 1 to len; AGAIN, CLOSED, RESET, NO_MEMORY. */
     int (*recv)(void *ctx, int socket, void *bytes, size_t len);
@@ -52,12 +46,19 @@ struct qr_net {
     /* Frees the socket at once; the peer sees a reset, and what it has not got it never gets. */
     void (*abort)(void *ctx, int socket);
 
-    /* Waits until one of the n is ready, at most timeout_ms (0: only looks). It may come back early
-     * with none, when the board has something else to tell. This is where the network does its
-     * work, so it must be called on every turn. Returns how many are ready; NO_MEMORY, FAILED. */
-    int (*poll)(void *ctx, struct qr_net_poll *polls, size_t n, uint32_t timeout_ms);
+    /* What the socket is watched for from now on, until it is freed: to read (data, FIN, a
+     * connection to accept), to send (room). The end of a connection is told in any case. Costs
+     * more than wait does for a socket: to be called when the wish changes. */
+    void (*watch)(void *ctx, int socket, uint16_t tag, bool read, bool write);
 
-    /* Whether the last poll has taken all that had come, so that who is not ready has sent nothing.
+    /* Waits until some of those watched are ready, at most timeout_ms (0: only looks), and writes
+     * their tags, each once, up to cap, which is not 0. Who stays ready is told each time; of more
+     * than cap, those who were left out come first the next time. It may come back early with none,
+     * when the board has something else to tell. This is where the network does its work, so it
+     * must be called on every turn. Returns how many it wrote; NO_MEMORY, FAILED. */
+    int (*wait)(void *ctx, uint16_t *tags, size_t cap, uint32_t timeout_ms);
+
+    /* Whether the last wait has taken all that had come, so that who is not ready has sent nothing.
      */
     bool (*caught_up)(void *ctx);
 };

@@ -5,6 +5,13 @@
 /* The longest sleep; nothing depends on it. */
 #define WAIT_MAX_MS 60000u
 
+/* The network tells of a connection by its slot's number, and so of the listener; it also ends the
+ * list of free slots. */
+#define LISTENER QR_CONNS_MAX
+#define NO_SLOT  QR_CONNS_MAX
+
+_Static_assert(QR_CONNS_MAX < UINT16_MAX, "a tag is a slot's number");
+
 int qr_server_open(struct qr_server *server, const struct qr_net *net,
                    const struct qr_handler *handler, struct qr_stats *stats, uint16_t port)
 {
@@ -14,20 +21,38 @@ int qr_server_open(struct qr_server *server, const struct qr_net *net,
     server->full = false;
     server->news = 0;
     server->news_again_ms = 0;
-    server->sender = 0;
     server->accept_again_ms = 0;
     server->grace_ms = QR_GRACE_MS;
     server->grace_used_ms = 0;
     server->looked_ms = 0;
-    server->n_polls = 0;
+    server->due_ms = UINT64_MAX;
+    server->full_until_ms = 0;
+    server->victim = NULL;
+    server->sender = 0;
+    server->n_ready = 0;
+    server->free = 0;
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
         server->slots[i].socket = -1;
+        server->slots[i].next_free = (uint16_t)(i + 1);
     }
-    server->listener = net->listen(net->ctx, port);
+    server->listener = net->listen(net->ctx, port, LISTENER);
+    server->accepts = server->listener >= 0;
     return server->listener < 0 ? server->listener : 0;
 }
 
+static void note_until(uint64_t *earliest_ms, uint64_t at_ms)
+{
+    if (at_ms < *earliest_ms) {
+        *earliest_ms = at_ms;
+    }
+}
+
 /* ---- slots ---- */
+
+static uint16_t number_of(const struct qr_server *server, const struct qr_slot *slot)
+{
+    return (uint16_t)(slot - server->slots);
+}
 
 static void release(struct qr_server *server, struct qr_slot *slot)
 {
@@ -38,17 +63,9 @@ static void release(struct qr_server *server, struct qr_slot *slot)
         server->net->close(server->net->ctx, slot->socket);
     }
     slot->socket = -1;
+    slot->next_free = server->free;
+    server->free = number_of(server, slot);
     server->stats->connectionsOpen--;
-}
-
-static struct qr_slot *free_slot(struct qr_server *server)
-{
-    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        if (server->slots[i].socket < 0) {
-            return &server->slots[i];
-        }
-    }
-    return NULL;
 }
 
 /* How readily a connection is given up for a new one; DESIGN.md tells why in this order. */
@@ -61,25 +78,35 @@ static bool is_kept(const struct qr_conn *conn)
     return conn->use == QR_CONN_CALLER && conn->state != QR_CONN_CLOSING;
 }
 
+/* Uptime from which it may be given up; UINT64_MAX: it may not. There is always a grace: nobody is
+ * slow before a wait has seen what came with it. */
+static uint64_t kept_until_ms(const struct qr_server *server, const struct qr_conn *conn)
+{
+    if (is_kept(conn)) {
+        return UINT64_MAX;
+    }
+    if (conn->state == QR_CONN_CLOSING || qr_conn_waits(conn) ||
+        (conn->use == QR_CONN_POLLER && qr_conn_idle(conn))) {
+        return 0;
+    }
+    return conn->since_ms + server->grace_ms;
+}
+
 static enum standing standing_of(const struct qr_server *server, const struct qr_conn *conn)
 {
     uint64_t now_ms = server->looked_ms;
 
+    if (now_ms < kept_until_ms(server, conn)) {
+        return KEPT;
+    }
     if (conn->state == QR_CONN_CLOSING) {
         return TOLD_TO_CLOSE;
-    }
-    if (is_kept(conn)) {
-        return KEPT;
     }
     if (qr_conn_waits(conn)) {
         return WAITS;
     }
     if (conn->use == QR_CONN_POLLER && qr_conn_idle(conn)) {
         return IDLE_POLLER;
-    }
-    /* There is always a grace: nobody is slow before a poll has seen what came with it. */
-    if (now_ms < conn->since_ms + server->grace_ms) {
-        return KEPT;
     }
     return conn->state == QR_CONN_READING && now_ms >= conn->since_ms + QR_GRACE_MS
                ? WITHOUT_REQUEST
@@ -112,6 +139,7 @@ static void shorten_grace(struct qr_server *server, const struct qr_now *now)
 
     server->grace_ms = shorter_ms > QR_GRACE_LEAST_MS ? shorter_ms : QR_GRACE_LEAST_MS;
     server->grace_used_ms = now->uptime_ms;
+    server->full_until_ms = 0; /* it was reckoned with the longer one */
 }
 
 /* Who takes no reply is cut off: what is kept for it to be sent would stay. */
@@ -127,9 +155,65 @@ static void give_up(struct qr_server *server, struct qr_slot *slot, const struct
     release(server, slot);
 }
 
+/* Whether a slot is free or can be freed. All connections are looked at only when the victim known
+ * is none any more, and one that was to be kept may have become one. */
+static bool has_room(struct qr_server *server, const struct qr_now *now)
+{
+    struct qr_slot *victim = server->victim;
+
+    if (server->free != NO_SLOT) {
+        return true;
+    }
+    if (victim != NULL && standing_of(server, &victim->conn) != KEPT) {
+        return true;
+    }
+    if (now->uptime_ms < server->full_until_ms) {
+        return false;
+    }
+    server->victim = find_victim(server);
+    server->full_until_ms = UINT64_MAX;
+    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
+        note_until(&server->full_until_ms, kept_until_ms(server, &server->slots[i].conn));
+    }
+    return server->victim != NULL;
+}
+
 /* ---- waiting ---- */
 
-/* A poll that began at begin_ms has ended. A network that is behind with what came lets nobody look
+static bool has_pending(const struct qr_slot *slot)
+{
+    const char *bytes;
+
+    return qr_conn_tx_pending(&slot->conn, &bytes) != 0;
+}
+
+/* When the connection has something to do that its socket does not tell; UINT64_MAX: never. */
+static uint64_t due_ms(const struct qr_server *server, const struct qr_slot *slot)
+{
+    if (server->listener < 0 && qr_conn_waits(&slot->conn) && !has_pending(slot)) {
+        return 0; /* to be told that it is over */
+    }
+    return slot->conn.deadline_ms == 0 ? UINT64_MAX : slot->conn.deadline_ms;
+}
+
+static void find_due(struct qr_server *server)
+{
+    server->due_ms = UINT64_MAX;
+    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
+        if (server->slots[i].socket >= 0) {
+            note_until(&server->due_ms, due_ms(server, &server->slots[i]));
+        }
+    }
+}
+
+/* What has to be looked at later because of how a connection is now. */
+static void note_times(struct qr_server *server, const struct qr_slot *slot)
+{
+    note_until(&server->due_ms, due_ms(server, slot));
+    note_until(&server->full_until_ms, kept_until_ms(server, &slot->conn));
+}
+
+/* A wait that began at begin_ms has ended. A network that is behind with what came lets nobody look
  * slow, but for a while only: a flood may keep it so. */
 static void note_looked(struct qr_server *server, uint64_t begin_ms, uint64_t looked_before_ms)
 {
@@ -140,7 +224,7 @@ static void note_looked(struct qr_server *server, uint64_t begin_ms, uint64_t lo
     }
 }
 
-/* A listener that is not polled keeps connections in its backlog; accepting them without a slot
+/* A listener that is not watched keeps connections in its backlog; accepting them without a slot
  * would reset them. */
 static bool may_accept(struct qr_server *server, const struct qr_now *now)
 {
@@ -152,7 +236,7 @@ static bool may_accept(struct qr_server *server, const struct qr_now *now)
     if (now->uptime_ms - server->grace_used_ms >= QR_GRACE_REST_MS) {
         server->grace_ms = QR_GRACE_MS;
     }
-    room = server->stats->connectionsOpen < QR_CONNS_MAX || find_victim(server) != NULL;
+    room = has_room(server, now);
     if (!room && !server->full) {
         server->stats->connectionsFull++;
     }
@@ -172,21 +256,10 @@ static uint32_t until(uint64_t deadline_ms, const struct qr_now *now, uint32_t a
 /* When to look again whether there is room to accept; UINT64_MAX: when a connection is done. */
 static uint64_t accept_look_ms(const struct qr_server *server)
 {
-    uint64_t earliest_ms = UINT64_MAX;
-
     if (server->listener < 0) {
         return UINT64_MAX;
     }
-    if (!server->full) {
-        return server->accept_again_ms;
-    }
-    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        const struct qr_conn *conn = &server->slots[i].conn;
-        if (!is_kept(conn) && conn->since_ms + server->grace_ms < earliest_ms) {
-            earliest_ms = conn->since_ms + server->grace_ms;
-        }
-    }
-    return earliest_ms;
+    return server->full ? server->full_until_ms : server->accept_again_ms;
 }
 
 /* Whether an event was stored that those who wait have not been told. */
@@ -196,59 +269,55 @@ static bool has_news(const struct qr_server *server)
            server->stats->connectionsWaiting != 0;
 }
 
-static void add_poll(struct qr_server *server, int socket, bool want_read, bool want_write)
+/* The tags of all that is watched. */
+static size_t all_watched(const struct qr_server *server, uint16_t *tags)
 {
-    server->polls[server->n_polls++] =
-        (struct qr_net_poll){.socket = socket, .want_read = want_read, .want_write = want_write};
+    size_t n = 0;
+
+    for (uint16_t i = 0; i < QR_CONNS_MAX; i++) {
+        if (server->slots[i].socket >= 0) {
+            tags[n++] = i;
+        }
+    }
+    if (server->accepts) {
+        tags[n++] = LISTENER;
+    }
+    return n;
 }
 
-/* Returns how long it may take until the slot's next turn, at most timeout_ms. */
-static uint32_t add_slot(struct qr_server *server, struct qr_slot *slot, const struct qr_now *now,
-                         uint32_t timeout_ms)
+/* How long until something is to be done that no socket tells of, at most at_most_ms. */
+static uint32_t timeout(struct qr_server *server, const struct qr_now *now, uint32_t at_most_ms)
 {
-    const char *tx;
-    char *rx;
-    bool sending = qr_conn_tx_pending(&slot->conn, &tx) != 0;
-
-    add_poll(server, slot->socket, !sending && qr_conn_rx_room(&slot->conn, &rx) != 0, sending);
-    if (server->listener < 0 && qr_conn_waits(&slot->conn)) {
-        return 0; /* to be told that it is over */
+    if (server->due_ms <= now->uptime_ms) {
+        find_due(server);
     }
-    return slot->conn.deadline_ms == 0 ? timeout_ms
-                                       : until(slot->conn.deadline_ms, now, timeout_ms);
+    at_most_ms = until(server->due_ms, now, at_most_ms);
+    if (has_news(server)) {
+        at_most_ms = until(server->news_again_ms, now, at_most_ms);
+    }
+    return server->accepts ? at_most_ms : until(accept_look_ms(server), now, at_most_ms);
 }
 
 void qr_server_wait(struct qr_server *server, const struct qr_now *now, uint32_t max_ms)
 {
-    uint32_t timeout_ms = max_ms < WAIT_MAX_MS ? max_ms : WAIT_MAX_MS;
-    size_t open = server->stats->connectionsOpen;
     uint64_t looked_before_ms = server->looked_ms;
+    bool accepts;
     int result;
 
-    server->n_polls = 0;
     server->looked_ms = now->uptime_ms;
-    for (size_t i = 0; i < QR_CONNS_MAX && server->n_polls < open; i++) {
-        if (server->slots[i].socket >= 0) {
-            timeout_ms = add_slot(server, &server->slots[i], now, timeout_ms);
-        }
+    accepts = may_accept(server, now);
+    if (accepts != server->accepts) {
+        server->accepts = accepts;
+        server->net->watch(server->net->ctx, server->listener, LISTENER, accepts, false);
     }
-    if (has_news(server)) {
-        timeout_ms = until(server->news_again_ms, now, timeout_ms);
-    }
-    if (may_accept(server, now)) {
-        add_poll(server, server->listener, true, false);
-    } else {
-        timeout_ms = until(accept_look_ms(server), now, timeout_ms);
-    }
-    result = server->net->poll(server->net->ctx, server->polls, server->n_polls, timeout_ms);
+    result = server->net->wait(server->net->ctx, server->ready, QR_CONNS_MAX + 1,
+                               timeout(server, now, max_ms < WAIT_MAX_MS ? max_ms : WAIT_MAX_MS));
     note_looked(server, now->uptime_ms, looked_before_ms);
     if (result < 0) {
         /* Nothing is known: look at everything, which finds out what is the matter. */
         server->stats->networkNoMemory += result == QR_NET_NO_MEMORY;
-        for (size_t i = 0; i < server->n_polls; i++) {
-            server->polls[i].ready = true;
-        }
     }
+    server->n_ready = result < 0 ? all_watched(server, server->ready) : (size_t)result;
 }
 
 /* ---- serving ---- */
@@ -300,13 +369,6 @@ static bool send_pending(struct qr_server *server, struct qr_slot *slot, const s
     return (size_t)result == len;
 }
 
-static bool has_pending(const struct qr_slot *slot)
-{
-    const char *bytes;
-
-    return qr_conn_tx_pending(&slot->conn, &bytes) != 0;
-}
-
 /* The replies that were made, of requests that came in one go. Of one that goes on, the rest is
  * send_on()'s. */
 static void transmit(struct qr_server *server, struct qr_slot *slot, const struct qr_now *now)
@@ -344,12 +406,29 @@ static void permit(struct qr_server *server, struct qr_slot *slot)
                                         server->stats->connectionsWaiting < QR_WAITERS_MAX);
 }
 
+/* Tells the network what the connection wants, where that has changed. */
+static void watch(struct qr_server *server, struct qr_slot *slot)
+{
+    char *room;
+    bool writes = has_pending(slot);
+    bool reads = !writes && qr_conn_rx_room(&slot->conn, &room) != 0;
+
+    if (reads != slot->reads || writes != slot->writes) {
+        slot->reads = reads;
+        slot->writes = writes;
+        server->net->watch(server->net->ctx, slot->socket, number_of(server, slot), reads, writes);
+    }
+}
+
 /* The end of a connection's turn; waited: whether it did before. */
 static void end_turn(struct qr_server *server, struct qr_slot *slot, uint32_t waited)
 {
     server->stats->connectionsWaiting += qr_conn_waits(&slot->conn) - waited;
     if (slot->conn.dead || (server->listener < 0 && qr_conn_idle(&slot->conn))) {
         release(server, slot);
+    } else {
+        watch(server, slot);
+        note_times(server, slot);
     }
 }
 
@@ -372,37 +451,71 @@ static void serve_slot(struct qr_server *server, struct qr_slot *slot, bool read
     end_turn(server, slot, waited);
 }
 
-/* A reply that was under way when the turn began: its time is that of send_on(). */
-static void serve_sender(struct qr_server *server, struct qr_slot *slot, bool ready,
+/* A reply that was under way when the turn began: its time is that of send_on(). Returns whether it
+ * is among those. */
+static bool serve_sender(struct qr_server *server, struct qr_slot *slot, bool ready,
                          const struct qr_now *now)
 {
     uint32_t waited = qr_conn_waits(&slot->conn);
+    bool sends_on;
 
     qr_conn_tick(&slot->conn, now);
-    slot->sends_on = ready && !slot->conn.dead;
-    server->senders += slot->sends_on;
+    sends_on = ready && !slot->conn.dead;
     end_turn(server, slot, waited);
+    return sends_on;
+}
+
+/* Of those with a reply under way, takes the next in turn from the list. */
+static struct qr_slot *take_sender(struct qr_server *server, uint16_t *senders, size_t n)
+{
+    size_t next = 0;
+    uint16_t number;
+
+    for (size_t i = 1; i < n; i++) { /* numbers from server->sender on come before those below */
+        bool wraps = senders[i] < server->sender, next_wraps = senders[next] < server->sender;
+        if (wraps == next_wraps ? senders[i] < senders[next] : next_wraps) {
+            next = i;
+        }
+    }
+    number = senders[next];
+    senders[next] = senders[n - 1];
+    server->sender = (uint16_t)(number + 1);
+    return &server->slots[number];
 }
 
 /* A few pieces of all the replies that are under way, one each, in turn: however many there are,
  * and however long, callers have their turn soon. */
-static void send_on(struct qr_server *server, const struct qr_now *now)
+static void send_on(struct qr_server *server, uint16_t *senders, size_t n, const struct qr_now *now)
 {
-    unsigned left = server->senders < QR_SENDS_A_TURN ? server->senders : QR_SENDS_A_TURN;
-
-    while (left > 0) {
-        struct qr_slot *slot = &server->slots[server->sender];
-        server->sender = (server->sender + 1) % QR_CONNS_MAX;
-        if (slot->socket < 0 || !slot->sends_on) {
-            continue;
-        }
-        slot->sends_on = false;
+    for (unsigned left = QR_SENDS_A_TURN; left > 0 && n > 0; left--) {
+        struct qr_slot *slot = take_sender(server, senders, n--);
         uint32_t waited = qr_conn_waits(&slot->conn);
         permit(server, slot);
         (void)send_pending(server, slot, now);
         finish(server, slot);
         end_turn(server, slot, waited);
-        left--;
+    }
+}
+
+/* Those whose time has come, be they ready or not. */
+static void serve_due(struct qr_server *server, const struct qr_now *now)
+{
+    if (now->uptime_ms < server->due_ms) {
+        return;
+    }
+    server->due_ms = UINT64_MAX;
+    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
+        struct qr_slot *slot = &server->slots[i];
+        if (slot->socket < 0) {
+            continue;
+        }
+        if (now->uptime_ms < due_ms(server, slot)) {
+            note_until(&server->due_ms, due_ms(server, slot));
+        } else if (has_pending(slot)) {
+            (void)serve_sender(server, slot, false, now);
+        } else {
+            serve_slot(server, slot, false, false, now);
+        }
     }
 }
 
@@ -424,16 +537,15 @@ static void serve_news(struct qr_server *server, const struct qr_now *now)
 
 static bool accept_one(struct qr_server *server, const struct qr_now *now)
 {
-    struct qr_slot *slot = free_slot(server);
+    struct qr_slot *victim = server->free == NO_SLOT ? find_victim(server) : NULL;
+    struct qr_slot *slot;
     int socket;
 
-    if (slot == NULL) {
-        slot = find_victim(server);
-    }
-    if (slot == NULL) {
+    if (server->free == NO_SLOT && victim == NULL) {
         return false;
     }
-    socket = server->net->accept(server->net->ctx, server->listener);
+    socket = server->net->accept(server->net->ctx, server->listener,
+                                 victim != NULL ? number_of(server, victim) : server->free);
     if (socket < 0) {
         if (socket != QR_NET_AGAIN) {
             server->stats->networkNoMemory++;
@@ -441,11 +553,16 @@ static bool accept_one(struct qr_server *server, const struct qr_now *now)
         }
         return false;
     }
-    if (slot->socket >= 0) {
-        give_up(server, slot, now);
+    if (victim != NULL) {
+        give_up(server, victim, now);
     }
+    slot = &server->slots[server->free];
+    server->free = slot->next_free;
     slot->socket = socket;
+    slot->reads = true;
+    slot->writes = false;
     qr_conn_open(&slot->conn, server->handler, server->stats, now);
+    note_times(server, slot);
     server->stats->connectionsAccepted++;
     server->stats->connectionsOpen++;
     if (server->stats->connectionsOpen > server->stats->connectionsOpenMost) {
@@ -456,36 +573,27 @@ static bool accept_one(struct qr_server *server, const struct qr_now *now)
 
 void qr_server_serve(struct qr_server *server, const struct qr_now *now)
 {
-    const struct qr_net_poll *poll = server->polls;
-    const struct qr_net_poll *end = server->polls + server->n_polls;
-    size_t left = server->stats->connectionsOpen;
+    uint16_t *senders = server->ready; /* written over those that had their turn */
+    size_t n_senders = 0;
+    bool knocks = false;
 
-    server->senders = 0;
-    for (size_t i = 0; i < QR_CONNS_MAX && left > 0; i++) {
-        struct qr_slot *slot = &server->slots[i];
-        bool ready = false;
-        if (slot->socket < 0) {
-            continue;
-        }
-        left--;
-        if (poll < end) {
-            ready = poll->ready;
-            poll++;
-        }
-        slot->sends_on = false;
-        if (has_pending(slot)) {
-            serve_sender(server, slot, ready, now);
-        } else {
-            serve_slot(server, slot, ready, false, now);
+    for (size_t i = 0; i < server->n_ready; i++) {
+        uint16_t number = server->ready[i];
+        if (number == LISTENER) {
+            knocks = true;
+        } else if (!has_pending(&server->slots[number])) {
+            serve_slot(server, &server->slots[number], true, false, now);
+        } else if (serve_sender(server, &server->slots[number], true, now)) {
+            senders[n_senders++] = number;
         }
     }
-    send_on(server, now);
-    if (poll < end && poll->ready) {
-        for (size_t i = 0; i < QR_CONNS_MAX && accept_one(server, now); i++) {
-        }
+    server->n_ready = 0;
+    serve_due(server, now);
+    send_on(server, senders, n_senders, now);
+    for (size_t i = 0; knocks && i < QR_CONNS_MAX; i++) {
+        knocks = accept_one(server, now);
     }
     serve_news(server, now);
-    server->n_polls = 0;
 }
 
 uint32_t qr_server_count(const struct qr_server *server, enum qr_conn_state state)
@@ -502,10 +610,12 @@ uint32_t qr_server_count(const struct qr_server *server, enum qr_conn_state stat
 
 void qr_server_stop(struct qr_server *server)
 {
-    server->n_polls = 0;
+    server->n_ready = 0;
+    server->due_ms = 0; /* those who wait are told */
     if (server->listener >= 0) {
         server->net->close(server->net->ctx, server->listener);
         server->listener = -1;
+        server->accepts = false;
     }
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
         if (server->slots[i].socket >= 0 && qr_conn_idle(&server->slots[i].conn)) {

@@ -16,8 +16,9 @@
 #include "stats.h"
 
 struct qr_slot {
-    int socket;    /* -1: free */
-    bool sends_on; /* a reply is under way, and there is room to send */
+    int socket;         /* -1: free */
+    uint16_t next_free; /* of a free one; QR_CONNS_MAX: none */
+    bool reads, writes; /* what the network watches it for */
     struct qr_conn conn;
 };
 
@@ -26,6 +27,7 @@ struct qr_server {
     const struct qr_handler *handler;
     struct qr_stats *stats;
     int listener;             /* -1: not listening (any more) */
+    bool accepts;             /* the network watches the listener */
     bool full;                /* no slot is free, and none can be freed */
     uint64_t news;            /* of the handler, as it was when those who wait were asked last */
     uint64_t news_again_ms;   /* uptime until which they are left alone */
@@ -33,10 +35,13 @@ struct qr_server {
     uint32_t grace_ms;        /* QR_GRACE_MS; less while many use it up */
     uint64_t grace_used_ms;   /* uptime at which one was last given up for having used it up */
     uint64_t looked_ms;       /* uptime until which all that came was seen */
-    size_t sender;            /* the slot whose reply under way has its turn next */
-    unsigned senders;         /* slots that send on, this turn */
-    size_t n_polls;
-    struct qr_net_poll polls[QR_CONNS_MAX + 1]; /* the open slots in order, then the listener */
+    uint64_t due_ms;          /* uptime before which no deadline of a connection is over */
+    uint64_t full_until_ms;   /* uptime before which nobody but victim may be given up */
+    struct qr_slot *victim; /* may be given up, unless it has changed since; NULL: none is known */
+    uint16_t free;          /* the first free slot; QR_CONNS_MAX: none */
+    uint16_t sender;        /* the slot whose reply under way has its turn next */
+    size_t n_ready;
+    uint16_t ready[QR_CONNS_MAX + 1]; /* slots, and QR_CONNS_MAX for the listener */
     struct qr_slot slots[QR_CONNS_MAX];
 };
 

@@ -72,8 +72,8 @@ static void plan_failure(struct fuzz_input *input)
         {FAKE_RECV, FAKE_SHORT},         {FAKE_SEND, QR_NET_AGAIN},
         {FAKE_SEND, QR_NET_RESET},       {FAKE_SEND, QR_NET_NO_MEMORY},
         {FAKE_SEND, FAKE_SHORT},         {FAKE_FINISH, QR_NET_RESET},
-        {FAKE_FINISH, QR_NET_NO_MEMORY}, {FAKE_POLL, QR_NET_NO_MEMORY},
-        {FAKE_POLL, QR_NET_FAILED},      {FAKE_POLL, FAKE_SHORT},
+        {FAKE_FINISH, QR_NET_NO_MEMORY}, {FAKE_WAIT, QR_NET_NO_MEMORY},
+        {FAKE_WAIT, QR_NET_FAILED},      {FAKE_WAIT, FAKE_SHORT},
     };
     size_t i = fuzz_byte(input) % (sizeof plans / sizeof *plans);
     uint8_t when = fuzz_byte(input);

@@ -175,7 +175,7 @@ void session_prepare(void)
     UNLOCK_TCPIP_CORE();
     wire.mixed = true;
     for (uint64_t end_ms = qr_board_uptime_ms() + SETTLE_MS; qr_board_uptime_ms() < end_ms;) {
-        (void)rig.net->poll(rig.net->ctx, NULL, 0, 1000);
+        (void)rig.net->wait(rig.net->ctx, &(uint16_t){0}, 1, 1000);
         wire_read();
     }
     rig_at_rest();

@@ -9,13 +9,15 @@
 #define OUT_MAX  131072u
 
 struct client {
-    bool accepted; /* the server has a socket for it */
-    bool freed;    /* the server had one */
-    bool fin;      /* the client's FIN */
-    bool finished; /* the server's FIN */
-    bool gone;     /* reset, or dead for another reason */
-    bool told;     /* … and the server knows */
-    bool reset;    /* what the client sees in the end */
+    bool accepted;      /* the server has a socket for it */
+    bool freed;         /* the server had one */
+    bool fin;           /* the client's FIN */
+    bool finished;      /* the server's FIN */
+    bool gone;          /* reset, or dead for another reason */
+    bool told;          /* … and the server knows */
+    bool reset;         /* what the client sees in the end */
+    bool reads, writes; /* what it is watched for … */
+    uint16_t tag;       /* … under which tag */
     unsigned sends;
     size_t room;
     size_t in_off, in_len, out_len;
@@ -33,7 +35,9 @@ static struct {
     const char *misuse;
     uint32_t timeout_ms;
     unsigned ready;
-    bool listener_polled;
+    bool listener_watched; /* now … */
+    bool listener_waited;  /* … and by the last wait */
+    uint16_t listener_tag;
     bool behind;
     /* the plan */
     enum fake_call fail_call;
@@ -180,7 +184,7 @@ static int planned_on(const void *ctx, enum fake_call call, struct client *c)
 
 /* ---- net.h ---- */
 
-static int fake_net_listen(void *ctx, uint16_t port)
+static int fake_net_listen(void *ctx, uint16_t port, uint16_t tag)
 {
     int result = planned(ctx, FAKE_LISTEN);
 
@@ -190,8 +194,9 @@ static int fake_net_listen(void *ctx, uint16_t port)
     if (net.listening) {
         misuse("listen twice");
     }
-    net.listening = true;
+    net.listening = net.listener_watched = true;
     net.port = port;
+    net.listener_tag = tag;
     return LISTENER;
 }
 
@@ -205,7 +210,7 @@ static struct client *first_waiting(void)
     return NULL;
 }
 
-static int fake_net_accept(void *ctx, int listener)
+static int fake_net_accept(void *ctx, int listener, uint16_t tag)
 {
     struct client *c = first_waiting();
     int result = planned(ctx, FAKE_ACCEPT);
@@ -220,7 +225,9 @@ static int fake_net_accept(void *ctx, int listener)
     if (c == NULL) {
         return QR_NET_AGAIN;
     }
-    c->accepted = true;
+    c->accepted = c->reads = true;
+    c->writes = false;
+    c->tag = tag;
     return FIRST + (int)(c - clients);
 }
 
@@ -345,7 +352,7 @@ static void free_socket(const void *ctx, int socket, bool rudely)
         misuse("a call without its ctx");
     }
     if (socket == LISTENER && net.listening) {
-        net.listening = false;
+        net.listening = net.listener_watched = false;
         for (c = first_waiting(); c != NULL; c = first_waiting()) {
             c->gone = c->reset = true;
         }
@@ -370,42 +377,76 @@ static void fake_net_abort(void *ctx, int socket)
     free_socket(ctx, socket, true);
 }
 
-static bool is_ready(const struct qr_net_poll *poll)
+static void fake_net_watch(void *ctx, int socket, uint16_t tag, bool read, bool write)
 {
-    const struct client *c;
+    struct client *c;
 
-    if (poll->socket == LISTENER && net.listening) {
-        net.listener_polled = true;
-        return poll->want_read && first_waiting() != NULL;
+    if (ctx != &net) {
+        misuse("a call without its ctx");
     }
-    c = live_socket(poll->socket);
+    if (socket == LISTENER && net.listening) {
+        net.listener_watched = read;
+        net.listener_tag = tag;
+        return;
+    }
+    c = live_socket(socket);
     if (c == NULL) {
-        return true;
+        return;
     }
-    return c->gone || (poll->want_read && (c->in_off != c->in_len || c->fin)) ||
-           (poll->want_write && c->room != 0);
+    if (c->reads == read && c->writes == write && c->tag == tag) {
+        misuse("watch of what is watched");
+    }
+    c->reads = read;
+    c->writes = write;
+    c->tag = tag;
 }
 
-static int fake_net_poll(void *ctx, struct qr_net_poll *polls, size_t n, uint32_t timeout_ms)
+static bool is_ready(const struct client *c)
 {
-    int result = planned(ctx, FAKE_POLL);
+    return c->gone || (c->reads && (c->in_off != c->in_len || c->fin)) ||
+           (c->writes && c->room != 0);
+}
 
-    net.timeout_ms = timeout_ms;
-    net.ready = result != 0;
-    net.listener_polled = false;
-    for (size_t i = 0; i < n; i++) {
-        bool ready = is_ready(&polls[i]);
-        for (size_t j = 0; j < i; j++) {
-            if (polls[j].socket == polls[i].socket) {
-                misuse("poll of one socket twice");
-            }
+/* Writes the tags of those that are ready. */
+static unsigned look(uint16_t *tags, size_t cap)
+{
+    bool seen[FAKE_CLIENTS] = {false};
+    unsigned n = 0;
+
+    for (int i = 0; i < net.n_clients; i++) {
+        const struct client *c = &clients[i];
+        if (!c->accepted) {
+            continue;
         }
-        if (result == 0) {
-            polls[i].ready = ready;
-            net.ready += ready;
+        if (c->told) {
+            misuse("a wait for a socket that was said to be gone");
+        }
+        if (c->tag >= FAKE_CLIENTS || seen[c->tag] || c->tag == net.listener_tag) {
+            misuse("two sockets with one tag, or a tag that was never given");
+            continue;
+        }
+        seen[c->tag] = true;
+        if (is_ready(c) && n < cap) {
+            tags[n++] = c->tag;
         }
     }
-    return result < 0 ? result : (int)net.ready;
+    if (net.listener_watched && first_waiting() != NULL && n < cap) {
+        tags[n++] = net.listener_tag;
+    }
+    return n;
+}
+
+static int fake_net_wait(void *ctx, uint16_t *tags, size_t cap, uint32_t timeout_ms)
+{
+    int result = planned(ctx, FAKE_WAIT);
+
+    if (cap == 0) {
+        misuse("wait without room");
+    }
+    net.timeout_ms = timeout_ms;
+    net.listener_waited = net.listener_watched;
+    net.ready = result == 0 ? look(tags, cap) : 1;
+    return result < 0 ? result : result == 0 ? (int)net.ready : 0;
 }
 
 static bool fake_net_caught_up(void *ctx)
@@ -430,7 +471,8 @@ const struct qr_net *fake_start(void)
         .finish = fake_net_finish,
         .close = fake_net_close,
         .abort = fake_net_abort,
-        .poll = fake_net_poll,
+        .watch = fake_net_watch,
+        .wait = fake_net_wait,
         .caught_up = fake_net_caught_up,
     };
 
@@ -481,9 +523,9 @@ unsigned fake_ready(void)
     return net.ready;
 }
 
-bool fake_listener_polled(void)
+bool fake_listener_watched(void)
 {
-    return net.listener_polled;
+    return net.listener_waited;
 }
 
 const char *fake_misuse(void)

@@ -1,6 +1,6 @@
 /*
  * A net.h in memory, with the clients at its other end: a test connects, sends, reads and resets as
- * they would, and plans which call fails and how. No time passes in it: poll never sleeps, it notes
+ * they would, and plans which call fails and how. No time passes in it: wait never sleeps, it notes
  * the time that it was given. Socket numbers are never used twice, so that a use after close is
  * seen; fake_misuse() says what the server did that net.h does not allow.
  */
@@ -45,7 +45,7 @@ enum fake_state fake_state(int client);
  * first. */
 void fake_set_room(int client, size_t bytes);
 
-/* Whether polls have not taken all that came: what net.h's caught_up() says. */
+/* Whether waits have not taken all that came: what net.h's caught_up() says. */
 void fake_set_behind(bool behind);
 
 /* Bytes that it sent and the server has not read. */
@@ -53,10 +53,10 @@ size_t fake_unread(int client);
 
 /* ---- what shall fail ---- */
 
-enum fake_call { FAKE_LISTEN, FAKE_ACCEPT, FAKE_RECV, FAKE_SEND, FAKE_FINISH, FAKE_POLL };
+enum fake_call { FAKE_LISTEN, FAKE_ACCEPT, FAKE_RECV, FAKE_SEND, FAKE_FINISH, FAKE_WAIT };
 #define FAKE_N_CALLS 6
 
-/* In place of an error: a recv or send of one byte, a poll that comes back early with none. */
+/* In place of an error: a recv or send of one byte, a wait that comes back early with none. */
 #define FAKE_SHORT 1
 
 /* The nth of these calls from now on (1: the next), and each period-th after it (0: only that one),
@@ -73,10 +73,10 @@ unsigned fake_open(void); /* connections accepted and not closed */
 bool fake_listening(void);
 uint16_t fake_port(void);
 
-/* Of the last poll. One that failed counts as one that found something. */
+/* Of the last wait. One that failed counts as one that found something. */
 uint32_t fake_timeout_ms(void);
 unsigned fake_ready(void);
-bool fake_listener_polled(void);
+bool fake_listener_watched(void);
 
 /* The first thing that net.h does not allow; empty: none. */
 const char *fake_misuse(void);

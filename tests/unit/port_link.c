@@ -61,10 +61,11 @@ static void read_sent(void)
 void link_run(uint32_t ms)
 {
     uint64_t end_ms = qr_board_uptime_ms() + ms;
+    uint16_t tag; /* of nobody: no socket is watched */
 
     do {
         uint64_t now_ms = qr_board_uptime_ms();
-        (void)net->poll(net->ctx, NULL, 0, now_ms < end_ms ? (uint32_t)(end_ms - now_ms) : 0);
+        (void)net->wait(net->ctx, &tag, 1, now_ms < end_ms ? (uint32_t)(end_ms - now_ms) : 0);
         read_sent();
     } while (qr_board_uptime_ms() < end_ms || fake_board_waiting() != 0);
 }

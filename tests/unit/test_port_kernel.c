@@ -23,6 +23,11 @@
 #define NOT_OURS     0xc0000201 /* 192.0.2.1 (RFC 5737) */
 #define LONG_WAIT_MS 60000      /* for what comes at once */
 
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* How the listener is told, and the connection that a test has accepted. */
+enum { LISTENER_TAG = 9, TAG = 4 };
+
 static const struct qr_net *net;
 static int listener;
 static uint16_t port;
@@ -69,25 +74,27 @@ static int option(int socket, int level, int name)
 
 /* ---- this side ---- */
 
-static int poll_one(int socket, bool read, bool write, uint32_t timeout_ms)
+/* Returns whether that tag alone was told; nobody else may be. */
+static bool told(uint16_t tag, uint32_t timeout_ms)
 {
-    struct qr_net_poll poll = {.socket = socket, .want_read = read, .want_write = write};
-    int result = net->poll(net->ctx, &poll, 1, timeout_ms);
+    uint16_t tags[3] = {0};
+    int n = net->wait(net->ctx, tags, COUNT(tags), timeout_ms);
 
-    assert_int_equal(poll.ready, result > 0);
-    return result;
+    assert_in_range(n, 0, 1);
+    assert_true(n == 0 || tags[0] == tag);
+    return n == 1;
 }
 
-static void wait_to_read(int socket)
+static void wait_for(uint16_t tag)
 {
-    assert_int_equal(poll_one(socket, true, false, LONG_WAIT_MS), 1);
+    assert_true(told(tag, LONG_WAIT_MS));
 }
 
 static void connect_pair(int *client, int *server)
 {
     *client = connect_client();
-    wait_to_read(listener);
-    *server = net->accept(net->ctx, listener);
+    wait_for(LISTENER_TAG);
+    *server = net->accept(net->ctx, listener, TAG);
     assert_true(*server >= 0);
 }
 
@@ -122,7 +129,7 @@ static int setup(void **state)
 {
     (void)state;
     net = qr_net_kernel_start(LOOPBACK);
-    listener = net->listen(net->ctx, 0);
+    listener = net->listen(net->ctx, 0, LISTENER_TAG);
     assert_true(listener >= 0);
     port = port_of(listener);
     return 0;
@@ -140,20 +147,20 @@ static int teardown(void **state)
 static void test_port_kernel_listen_says_in_use_where_another_listens(void **state)
 {
     (void)state;
-    assert_int_equal(net->listen(net->ctx, port), QR_NET_IN_USE);
+    assert_int_equal(net->listen(net->ctx, port, TAG), QR_NET_IN_USE);
 }
 
 static void test_port_kernel_listen_fails_on_an_address_of_another(void **state)
 {
     (void)state;
     net = qr_net_kernel_start(NOT_OURS);
-    assert_int_equal(net->listen(net->ctx, 0), QR_NET_FAILED);
+    assert_int_equal(net->listen(net->ctx, 0, LISTENER_TAG), QR_NET_FAILED);
 }
 
 static void test_port_kernel_listen_says_no_memory_without_a_file_left(void **state)
 {
     rlim_t before = limit_files(0);
-    int result = net->listen(net->ctx, 0);
+    int result = net->listen(net->ctx, 0, LISTENER_TAG);
 
     (void)state;
     (void)limit_files(before);
@@ -163,8 +170,8 @@ static void test_port_kernel_listen_says_no_memory_without_a_file_left(void **st
 static void test_port_kernel_accept_says_again_when_nobody_waits(void **state)
 {
     (void)state;
-    assert_int_equal(poll_one(listener, true, false, 0), 0);
-    assert_int_equal(net->accept(net->ctx, listener), QR_NET_AGAIN);
+    assert_false(told(LISTENER_TAG, 0));
+    assert_int_equal(net->accept(net->ctx, listener, TAG), QR_NET_AGAIN);
 }
 
 static void test_port_kernel_accept_says_no_memory_and_takes_it_later(void **state)
@@ -174,12 +181,12 @@ static void test_port_kernel_accept_says_no_memory_and_takes_it_later(void **sta
     int result;
 
     (void)state;
-    wait_to_read(listener);
+    wait_for(LISTENER_TAG);
     before = limit_files(0);
-    result = net->accept(net->ctx, listener);
+    result = net->accept(net->ctx, listener, TAG);
     (void)limit_files(before);
     assert_int_equal(result, QR_NET_NO_MEMORY);
-    result = net->accept(net->ctx, listener);
+    result = net->accept(net->ctx, listener, TAG);
     assert_true(result >= 0);
     net->close(net->ctx, result);
     assert_int_equal(close(client), 0);
@@ -211,7 +218,7 @@ static void test_port_kernel_gives_the_bytes_that_came_and_then_again(void **sta
     connect_pair(&client, &server);
     assert_int_equal(net->recv(net->ctx, server, bytes, sizeof bytes), QR_NET_AGAIN);
     assert_int_equal(send(client, "abc", 3, 0), 3);
-    wait_to_read(server);
+    wait_for(TAG);
     assert_int_equal(net->recv(net->ctx, server, bytes, 2), 2);
     assert_memory_equal(bytes, "ab", 2);
     assert_int_equal(net->recv(net->ctx, server, bytes, sizeof bytes), 1);
@@ -229,15 +236,16 @@ static void test_port_kernel_send_says_again_until_the_reader_goes_on(void **sta
 
     (void)state;
     connect_pair(&client, &server);
-    assert_int_equal(poll_one(server, true, true, 0), 1);
+    net->watch(net->ctx, server, TAG, true, true);
+    assert_true(told(TAG, 0));
     left = fill(server);
-    assert_int_equal(poll_one(server, true, true, 0), 0);
+    assert_false(told(TAG, 0));
     while (left > 0) {
         ssize_t got = recv(client, bytes, sizeof bytes, 0);
         assert_true(got > 0);
         left -= (size_t)got;
     }
-    assert_int_equal(poll_one(server, false, true, LONG_WAIT_MS), 1);
+    wait_for(TAG);
     assert_int_equal(net->send(net->ctx, server, "x", 1), 1);
     net->close(net->ctx, server);
     assert_int_equal(close(client), 0);
@@ -254,9 +262,9 @@ static void test_port_kernel_recv_says_closed_behind_the_bytes_before_a_fin(void
     connect_pair(&client, &server);
     assert_int_equal(send(client, "x", 1, 0), 1);
     assert_int_equal(shutdown(client, SHUT_WR), 0);
-    wait_to_read(server);
+    wait_for(TAG);
     assert_int_equal(net->recv(net->ctx, server, bytes, sizeof bytes), 1);
-    wait_to_read(server);
+    wait_for(TAG);
     assert_int_equal(net->recv(net->ctx, server, bytes, sizeof bytes), QR_NET_CLOSED);
     assert_int_equal(net->send(net->ctx, server, "y", 1), 1);
     assert_int_equal(recv(client, bytes, sizeof bytes, 0), 1);
@@ -274,7 +282,7 @@ static void test_port_kernel_finish_ends_sending_and_not_receiving(void **state)
     assert_int_equal(net->finish(net->ctx, server), 0);
     assert_int_equal(recv(client, bytes, sizeof bytes, 0), 0);
     assert_int_equal(send(client, "x", 1, 0), 1);
-    wait_to_read(server);
+    wait_for(TAG);
     assert_int_equal(net->recv(net->ctx, server, bytes, sizeof bytes), 1);
     net->close(net->ctx, server);
     assert_int_equal(close(client), 0);
@@ -288,7 +296,7 @@ static void test_port_kernel_says_reset_where_the_peer_has_reset(void **state)
     (void)state;
     connect_pair(&client, &server);
     reset_client(client);
-    wait_to_read(server);
+    wait_for(TAG);
     assert_int_equal(net->recv(net->ctx, server, bytes, sizeof bytes), QR_NET_RESET);
     assert_int_equal(net->send(net->ctx, server, "x", 1), QR_NET_RESET); /* and no SIGPIPE */
     assert_int_equal(net->finish(net->ctx, server), QR_NET_RESET);
@@ -327,24 +335,69 @@ static void test_port_kernel_abort_resets_the_peer(void **state)
 static void test_port_kernel_has_always_caught_up(void **state)
 {
     (void)state;
-    assert_int_equal(poll_one(listener, true, false, 0), 0);
+    assert_false(told(LISTENER_TAG, 0));
     assert_true(net->caught_up(net->ctx));
 }
 
-static void test_port_kernel_poll_tells_which_is_ready(void **state)
+static void test_port_kernel_wait_tells_what_is_ready_until_it_is_not(void **state)
 {
+    char bytes[8];
     int client, server;
-    struct qr_net_poll polls[2];
 
     (void)state;
     connect_pair(&client, &server);
-    polls[0] = (struct qr_net_poll){.socket = listener, .want_read = true, .ready = true};
-    polls[1] = (struct qr_net_poll){.socket = server, .want_write = true};
-    assert_int_equal(net->poll(net->ctx, polls, 2, LONG_WAIT_MS), 1);
-    assert_false(polls[0].ready);
-    assert_true(polls[1].ready);
+    assert_int_equal(send(client, "abc", 3, 0), 3);
+    wait_for(TAG);
+    wait_for(TAG);
+    assert_int_equal(net->recv(net->ctx, server, bytes, 2), 2);
+    assert_true(told(TAG, 0));
+    assert_int_equal(net->recv(net->ctx, server, bytes, 2), 1);
+    assert_false(told(TAG, 0));
     net->close(net->ctx, server);
     assert_int_equal(close(client), 0);
+    assert_false(told(TAG, 0));
+}
+
+static void test_port_kernel_wait_goes_by_what_is_watched(void **state)
+{
+    int client, server;
+
+    (void)state;
+    connect_pair(&client, &server);
+    assert_int_equal(send(client, "abc", 3, 0), 3);
+    wait_for(TAG);
+    net->watch(net->ctx, server, TAG, false, false);
+    assert_false(told(TAG, 0));
+    net->watch(net->ctx, server, TAG + 1, false, true);
+    assert_true(told(TAG + 1, 0));
+    net->watch(net->ctx, server, TAG, true, false);
+    assert_true(told(TAG, 0));
+    net->watch(net->ctx, server, TAG, false, false);
+    reset_client(client);
+    wait_for(TAG); /* that is told in any case */
+    net->close(net->ctx, server);
+}
+
+/* Where there is room for fewer than are ready, all have their turn. */
+static void test_port_kernel_wait_leaves_nobody_out_for_long(void **state)
+{
+    int client, server, other = connect_client();
+    unsigned listener_told = 0, server_told = 0;
+    uint16_t tag;
+
+    (void)state;
+    connect_pair(&client, &server);
+    net->watch(net->ctx, server, TAG, false, true);
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(net->wait(net->ctx, &tag, 1, LONG_WAIT_MS), 1);
+        listener_told += tag == LISTENER_TAG;
+        server_told += tag == TAG;
+    }
+    assert_int_equal(listener_told, 5);
+    assert_int_equal(server_told, 5);
+    net->close(net->ctx, server);
+    assert_int_equal(close(client), 0);
+    assert_int_equal(close(other), 0);
 }
 
 static volatile sig_atomic_t signals;
@@ -355,7 +408,7 @@ static void on_signal(int signal)
     signals++;
 }
 
-static void test_port_kernel_poll_ends_for_a_signal_that_came_before_it(void **state)
+static void test_port_kernel_wait_ends_for_a_signal_that_came_before_it(void **state)
 {
     struct sigaction action = {.sa_handler = on_signal}, old_action;
     sigset_t blocked, old_mask;
@@ -367,22 +420,10 @@ static void test_port_kernel_poll_ends_for_a_signal_that_came_before_it(void **s
     assert_int_equal(sigaction(SIGTERM, &action, &old_action), 0);
     assert_int_equal(raise(SIGTERM), 0);
     assert_int_equal(signals, 0);
-    assert_int_equal(poll_one(listener, true, false, LONG_WAIT_MS), 0);
+    assert_false(told(LISTENER_TAG, LONG_WAIT_MS));
     assert_int_equal(signals, 1);
     assert_int_equal(sigaction(SIGTERM, &old_action, NULL), 0);
     assert_int_equal(sigprocmask(SIG_SETMASK, &old_mask, NULL), 0);
-}
-
-static void test_port_kernel_poll_fails_on_more_sockets_than_may_be(void **state)
-{
-    rlim_t before = limit_files(0);
-    struct qr_net_poll poll = {.socket = listener, .want_read = true, .ready = true};
-    int result = net->poll(net->ctx, &poll, 1, 0);
-
-    (void)state;
-    (void)limit_files(before);
-    assert_int_equal(result, QR_NET_FAILED);
-    assert_false(poll.ready);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -404,9 +445,10 @@ int main(void)
         TEST(test_port_kernel_close_lets_what_was_sent_arrive),
         TEST(test_port_kernel_abort_resets_the_peer),
         TEST(test_port_kernel_has_always_caught_up),
-        TEST(test_port_kernel_poll_tells_which_is_ready),
-        TEST(test_port_kernel_poll_ends_for_a_signal_that_came_before_it),
-        TEST(test_port_kernel_poll_fails_on_more_sockets_than_may_be),
+        TEST(test_port_kernel_wait_tells_what_is_ready_until_it_is_not),
+        TEST(test_port_kernel_wait_goes_by_what_is_watched),
+        TEST(test_port_kernel_wait_leaves_nobody_out_for_long),
+        TEST(test_port_kernel_wait_ends_for_a_signal_that_came_before_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

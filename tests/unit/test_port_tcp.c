@@ -1063,27 +1063,37 @@ static void test_port_tcp_drops_a_caller_that_died_before_its_reply(void **state
 
 /* ---- what net.h promises besides ---- */
 
+/* How the server's listener and the tests' sockets are told. */
+enum { LISTENER_TAG = QR_CONNS_MAX, TAG = 7 };
+
 /* The server has no turn here: the test does what it would do. */
 static void turn_without_server(void)
 {
+    uint16_t tags[2];
+
     for (unsigned i = 0; i < 4; i++) {
-        assert_int_equal(rig.net->poll(rig.net->ctx, NULL, 0, 0), 0);
+        assert_true(rig.net->wait(rig.net->ctx, tags, COUNT(tags), 0) >= 0);
         wire_read();
     }
 }
 
-static int accept_by_hand(void)
+static int accept_from(struct peer *from, uint16_t tag)
 {
     int socket;
 
-    peer_open(&peer);
-    peer_send(&peer, SYN, NULL, 0);
+    peer_open(from);
+    peer_send(from, SYN, NULL, 0);
     turn_without_server();
-    peer_ack(&peer);
+    peer_ack(from);
     turn_without_server();
-    socket = rig.net->accept(rig.net->ctx, rig.server.listener);
+    socket = rig.net->accept(rig.net->ctx, rig.server.listener, tag);
     assert_true(socket >= 0);
     return socket;
+}
+
+static int accept_by_hand(void)
+{
+    return accept_from(&peer, TAG);
 }
 
 static void test_port_tcp_abort_resets_a_connection_in_any_state(void **state)
@@ -1109,9 +1119,9 @@ static void test_port_tcp_listens_once_on_a_port(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 20; i++) {
-        assert_int_equal(rig.net->listen(rig.net->ctx, WIRE_OUR_PORT), QR_NET_IN_USE);
+        assert_int_equal(rig.net->listen(rig.net->ctx, WIRE_OUR_PORT, TAG), QR_NET_IN_USE);
     }
-    assert_int_equal(rig.net->listen(rig.net->ctx, WIRE_OUR_PORT + 1), QR_NET_NO_MEMORY);
+    assert_int_equal(rig.net->listen(rig.net->ctx, WIRE_OUR_PORT + 1, TAG), QR_NET_NO_MEMORY);
     rig_check_memory();
     rig_connect(&peer);
     rig_callback_served(&peer);
@@ -1123,7 +1133,7 @@ static void test_port_tcp_names_what_recv_and_send_find(void **state)
     int socket = accept_by_hand();
 
     (void)state;
-    assert_int_equal(rig.net->accept(rig.net->ctx, rig.server.listener), QR_NET_AGAIN);
+    assert_int_equal(rig.net->accept(rig.net->ctx, rig.server.listener, TAG), QR_NET_AGAIN);
     assert_int_equal(rig.net->recv(rig.net->ctx, socket, bytes, sizeof bytes), QR_NET_AGAIN);
     peer_say(&peer, "request");
     peer_send(&peer, ACK | FIN, NULL, 0);
@@ -1150,7 +1160,8 @@ static void test_port_tcp_names_a_reset_in_recv_and_send(void **state)
     for (unsigned lost = 0; lost < 2; lost++) {
         int socket = accept_by_hand();
         if (lost) { /* nobody answers any more, until keep-alive has noticed */
-            assert_int_equal(rig.net->poll(rig.net->ctx, NULL, 0, 120000), 0);
+            uint16_t tag;
+            assert_int_equal(rig.net->wait(rig.net->ctx, &tag, 1, 120000), 1);
         } else {
             peer_send(&peer, RST | ACK, NULL, 0);
         }
@@ -1166,38 +1177,118 @@ static void test_port_tcp_names_a_reset_in_recv_and_send(void **state)
     }
 }
 
-static void test_port_tcp_poll_tells_what_is_ready(void **state)
+/* Waits for a second at most. Returns how many are ready, and the first two in order. */
+static int ready(uint16_t tags[2])
+{
+    tags[0] = tags[1] = UINT16_MAX;
+    return rig.net->wait(rig.net->ctx, tags, 2, 1000);
+}
+
+static void test_port_tcp_wait_tells_what_is_ready_until_it_is_not(void **state)
 {
     int socket = accept_by_hand();
-    struct qr_net_poll polls[] = {{.socket = socket, .want_read = true},
-                                  {.socket = rig.server.listener, .want_read = true}};
     uint64_t before_ms = qr_board_uptime_ms();
+    uint16_t tags[2];
+    char bytes[8];
 
     (void)state;
-    assert_int_equal(rig.net->poll(rig.net->ctx, polls, 2, 1000), 0);
-    assert_false(polls[0].ready || polls[1].ready);
+    assert_int_equal(ready(tags), 0);
     assert_int_equal(qr_board_uptime_ms() - before_ms, 1000);
     peer_say(&peer, "request");
-    assert_int_equal(rig.net->poll(rig.net->ctx, polls, 2, 1000), 1);
-    assert_true(polls[0].ready && !polls[1].ready);
-    polls[0] = (struct qr_net_poll){.socket = socket, .want_write = true};
-    assert_int_equal(rig.net->poll(rig.net->ctx, polls, 2, 1000), 1);
-    assert_true(polls[0].ready && !polls[1].ready);
-    assert_int_equal(qr_board_uptime_ms() - before_ms, 1000); /* it did not wait for either */
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ready(tags), 1);
+        assert_int_equal(tags[0], TAG);
+    }
+    assert_int_equal(rig.net->recv(rig.net->ctx, socket, bytes, 3), 3);
+    assert_int_equal(ready(tags), 1); /* lwIP has the rest of a buffer, and tells nothing of it */
+    assert_int_equal(rig.net->recv(rig.net->ctx, socket, bytes, sizeof bytes), 4);
+    assert_int_equal(qr_board_uptime_ms() - before_ms, 1000); /* it did not wait for any of it */
+    assert_int_equal(ready(tags), 0);
+    peer_send(&peer, ACK | FIN, NULL, 0);
+    assert_int_equal(ready(tags), 1);
     rig.net->abort(rig.net->ctx, socket);
+    before_ms = qr_board_uptime_ms();
+    assert_int_equal(ready(tags), 0);
+    assert_int_equal(qr_board_uptime_ms() - before_ms, 1000);
+}
+
+static void test_port_tcp_wait_goes_by_what_is_watched(void **state)
+{
+    int socket = accept_by_hand();
+    uint16_t tags[2];
+
+    (void)state;
+    peer_say(&peer, "request");
+    assert_int_equal(ready(tags), 1);
+    rig.net->watch(rig.net->ctx, socket, TAG, false, false);
+    assert_int_equal(ready(tags), 0);
+    rig.net->watch(rig.net->ctx, socket, TAG + 1, false, true);
+    assert_int_equal(ready(tags), 1);
+    assert_int_equal(tags[0], TAG + 1);
+    rig.net->watch(rig.net->ctx, socket, TAG, true, false); /* of what came long ago */
+    assert_int_equal(ready(tags), 1);
+    assert_int_equal(tags[0], TAG);
+    rig.net->watch(rig.net->ctx, socket, TAG, false, false);
+    assert_int_equal(ready(tags), 0);
+    peer_send(&peer, RST | ACK, NULL, 0); /* is told in any case */
+    assert_int_equal(ready(tags), 1);
+    rig.net->close(rig.net->ctx, socket);
+}
+
+/* What came behind the handshake, before anybody had accepted the connection. */
+static void test_port_tcp_wait_tells_what_came_before_accept(void **state)
+{
+    uint16_t tags[2];
+    int socket;
+
+    (void)state;
+    peer_open(&peer);
+    peer_send(&peer, SYN, NULL, 0);
+    turn_without_server();
+    peer_say(&peer, "request");
+    turn_without_server();
+    assert_int_equal(ready(tags), 1);
+    assert_int_equal(tags[0], LISTENER_TAG);
+    socket = rig.net->accept(rig.net->ctx, rig.server.listener, TAG);
+    assert_true(socket >= 0);
+    assert_int_equal(ready(tags), 1);
+    assert_int_equal(tags[0], TAG);
+    rig.net->abort(rig.net->ctx, socket);
+}
+
+/* Where there is room for fewer than are ready, all have their turn. */
+static void test_port_tcp_wait_leaves_nobody_out_for_long(void **state)
+{
+    int socket = accept_by_hand(), second = accept_from(&other, TAG + 1);
+    unsigned told[2] = {0, 0};
+    uint16_t tag;
+
+    (void)state;
+    peer_say(&peer, "request");
+    peer_say(&other, "request");
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(rig.net->wait(rig.net->ctx, &tag, 1, 0), 1);
+        assert_in_range(tag, TAG, TAG + 1);
+        told[tag - TAG]++;
+    }
+    assert_int_equal(told[0], 5);
+    assert_int_equal(told[1], 5);
+    rig.net->abort(rig.net->ctx, socket);
+    rig.net->abort(rig.net->ctx, second);
 }
 
 /* A reader that is never satisfied must not starve the network. */
 static void test_port_tcp_works_while_a_socket_is_always_ready(void **state)
 {
     int socket = accept_by_hand();
-    struct qr_net_poll poll = {.socket = socket, .want_write = true};
     uint8_t frame[WIRE_FRAME_MAX];
+    uint16_t tags[2];
 
     (void)state;
+    rig.net->watch(rig.net->ctx, socket, TAG, false, true);
     for (unsigned i = 1; i <= 3; i++) {
         wire_deliver(frame, wire_ping(frame, 10));
-        assert_int_equal(rig.net->poll(rig.net->ctx, &poll, 1, 1000), 1);
+        assert_int_equal(ready(tags), 1);
         wire_read();
         assert_int_equal(wire.pings, i);
     }
@@ -1350,7 +1441,10 @@ int main(void)
         TEST(test_port_tcp_listens_once_on_a_port),
         TEST(test_port_tcp_names_what_recv_and_send_find),
         TEST(test_port_tcp_names_a_reset_in_recv_and_send),
-        TEST(test_port_tcp_poll_tells_what_is_ready),
+        TEST(test_port_tcp_wait_tells_what_is_ready_until_it_is_not),
+        TEST(test_port_tcp_wait_goes_by_what_is_watched),
+        TEST(test_port_tcp_wait_tells_what_came_before_accept),
+        TEST(test_port_tcp_wait_leaves_nobody_out_for_long),
         TEST(test_port_tcp_works_while_a_socket_is_always_ready),
         TEST(test_port_tcp_wait_ends_when_the_program_is_to_stop),
         TEST(test_port_tcp_serves_newcomers_while_closed_connections_hang),

@@ -460,7 +460,7 @@ static void test_server_keeps_an_idle_caller_through_failures_that_pass(void **s
         enum fake_call call;
         int result;
     } rows[] = {
-        {FAKE_POLL, QR_NET_NO_MEMORY},   {FAKE_POLL, QR_NET_FAILED},   {FAKE_POLL, FAKE_SHORT},
+        {FAKE_WAIT, QR_NET_NO_MEMORY},   {FAKE_WAIT, QR_NET_FAILED},   {FAKE_WAIT, FAKE_SHORT},
         {FAKE_ACCEPT, QR_NET_NO_MEMORY}, {FAKE_ACCEPT, QR_NET_FAILED},
     };
     int caller = client_after(CALL);
@@ -568,7 +568,7 @@ static void test_server_accepts_none_beyond_its_slots(void **state)
     (void)client_with(CALL);
     for (int i = 0; i < 5; i++) {
         turn();
-        assert_false(fake_listener_polled());
+        assert_false(fake_listener_watched());
         assert_int_equal(fake_ready(), 0); /* and does not spin */
     }
     assert_int_equal(fake_calls(FAKE_ACCEPT), accepts);
@@ -1123,7 +1123,7 @@ static void test_server_rests_when_the_network_has_no_memory_to_accept(void **st
         assert_true(errors[i] != QR_NET_NO_MEMORY || stats.networkNoMemory == 1);
         wait_for(FOREVER);
         assert_int_equal(fake_ready(), 0);
-        assert_false(fake_listener_polled());
+        assert_false(fake_listener_watched());
         assert_int_equal(fake_timeout_ms(), QR_ACCEPT_REST_MS);
         serve();
         /* those who are in are served meanwhile */
@@ -1438,19 +1438,19 @@ static void test_server_looks_at_all_when_poll_fails(void **state)
         old = client_after(CALL);
         send_text(old, CALL);
         client = client_with(CALL);
-        fake_fail(FAKE_POLL, 1, 0, errors[i]);
+        fake_fail(FAKE_WAIT, 1, 0, errors[i]);
         turn();
         assert_true(fake_has_failed());
         assert_reply(old);
         assert_state(client, FAKE_OPEN);
         assert_int_equal(stats.networkNoMemory, errors[i] == QR_NET_NO_MEMORY ? 1 : 0);
-        fake_fail(FAKE_POLL, 1, 1, errors[i]); /* and for ever */
+        fake_fail(FAKE_WAIT, 1, 1, errors[i]); /* and for ever */
         for (int turns = 0; turns < 5; turns++) {
             turn();
         }
         assert_reply(client);
         assert_int_equal(stats.connectionsReset, 0);
-        fake_fail(FAKE_POLL, 0, 0, 0);
+        fake_fail(FAKE_WAIT, 0, 0, 0);
     }
 }
 
@@ -1697,7 +1697,7 @@ static void assert_alive_and_clean(void)
 {
     int client;
 
-    fake_fail(FAKE_POLL, 0, 0, 0);
+    fake_fail(FAKE_WAIT, 0, 0, 0);
     pass(3 * QR_CLOSE_TIMEOUT_MS);
     assert_ring_right();
     client = client_with(HEALTH);
@@ -1720,10 +1720,10 @@ static void play_with(size_t n, enum fake_call call, unsigned nth, unsigned peri
 static bool passes(enum fake_call call, int result)
 {
     return result == QR_NET_AGAIN || result == QR_NET_NO_MEMORY || result == FAKE_SHORT ||
-           call == FAKE_POLL || call == FAKE_ACCEPT;
+           call == FAKE_WAIT || call == FAKE_ACCEPT;
 }
 
-static const enum fake_call swept[] = {FAKE_ACCEPT, FAKE_RECV, FAKE_SEND, FAKE_FINISH, FAKE_POLL};
+static const enum fake_call swept[] = {FAKE_ACCEPT, FAKE_RECV, FAKE_SEND, FAKE_FINISH, FAKE_WAIT};
 static const int results[] = {QR_NET_AGAIN,     QR_NET_CLOSED, QR_NET_RESET,
                               QR_NET_NO_MEMORY, QR_NET_FAILED, FAKE_SHORT};
 
