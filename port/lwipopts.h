@@ -101,10 +101,15 @@
 
 /* ---- IPv4 and IPv6 on Ethernet ---- */
 
+/* Hosts whose addresses on the link are kept: a LAN of callers and pollers, and the gateway. lwIP
+ * can count 127, and looks through them for each one that it does not know. The one that was not
+ * needed for longest gives way. */
+#define QR_LWIP_HOSTS (QR_CONNS_MAX < 62 ? QR_CONNS_MAX + 2 : 64)
+
 #define LWIP_IPV4                 1
 #define LWIP_IPV6                 QR_WITH_IPV6
 #define LWIP_ARP                  1
-#define ARP_TABLE_SIZE            (QR_CONNS_MAX + 2) /* a LAN of callers and pollers, and the gateway */
+#define ARP_TABLE_SIZE            QR_LWIP_HOSTS
 #define LWIP_ETHERNET             1
 #define ETH_PAD_SIZE              2 /* what follows a frame's head stands at whole words (board.h) */
 #define LWIP_ICMP                 1 /* ping finds it */
@@ -151,8 +156,8 @@
 #define LWIP_IPV6_NUM_ADDRESSES        3 /* the link's, and of two prefixes (global and unique local) */
 #define LWIP_IPV6_MLD                  QR_WITH_IPV6 /* switches want to know who listens to which group */
 #define MEMP_NUM_MLD6_GROUP            2 /* of all our addresses, which end alike; mDNS */
-#define LWIP_ND6_NUM_NEIGHBORS         (QR_CONNS_MAX + 2) /* as with ARP */
-#define LWIP_ND6_NUM_DESTINATIONS      (QR_CONNS_MAX + 2) /* one for each caller, on the link or not */
+#define LWIP_ND6_NUM_NEIGHBORS         QR_LWIP_HOSTS
+#define LWIP_ND6_NUM_DESTINATIONS      QR_LWIP_HOSTS /* one for each caller, on the link or not */
 #define LWIP_ND6_NUM_PREFIXES          2
 #define LWIP_ND6_NUM_ROUTERS           2
 #define LWIP_ND6_QUEUEING              0 /* one packet may wait for a neighbour's address: TCP repeats */
