@@ -261,6 +261,19 @@ $(eval $(call fuzz,fuzz,clang,$(SANITIZE) -fsanitize=fuzzer))
 $(eval $(call unit,unit-coverage,gcc,-O0 --coverage))
 endif
 
+# For make bench: a table in which 256 connections may stay, and what it is measured with.
+ifeq ($(NAME),linux)
+BENCH_LIMITS := -UQR_CONNS_MAX -DQR_CONNS_MAX=352 -UQR_LWIP_BACKLOG -DQR_LWIP_BACKLOG=250 \
+	-UPBUF_POOL_SIZE
+BENCH_TOOLS := build/bench/client build/bench/epoll_server
+$(eval $(call program,bench,$(CC),$(BOARD_MACHINE) $(CFLAGS) $(BENCH_LIMITS)))
+$(BENCH_TOOLS): build/bench/%: tests/bench/%.c build/bench/flags
+	$(call say,CC,$@)
+	$(Q)$(CC) $(FLAGS_tests) -D_GNU_SOURCE $(CFLAGS) -o $@ $<
+.PHONY: build-bench
+build-bench: build/bench/quitring $(BENCH_TOOLS) ## builds what make bench measures
+endif
+
 # Unit tests of another processor: with cmocka inside, which is not packaged for it, and with a small
 # board's table. -O1 takes the least time to build and run.
 ifneq ($(ARCH),)

@@ -1,0 +1,152 @@
+"""Servers beside each other: what a callback costs, and how long its reply takes.
+
+    bench.py [--servers NAME,…] [--works NAME,…] [--rounds N] [--requests N] [--json FILE]
+
+Needs root, for network namespaces, and two CPUs: servers are on the first, the client on the second.
+Each round has every server do the same work in turn, so that what the machine does meanwhile weighs
+on each alike; medians over the rounds are shown, and their range. CPU time is that of all threads of
+a server, from the kernel. Some seconds, with what is built (make build-bench):
+
+    bench.py --servers tap,packet,epoll --works 16,100 --rounds 9 --requests 5000
+
+Of quitring's servers (tap, packet, user, host), NAME:PROGRAM measures another program, to compare two:
+
+    bench.py --servers tap,tap:/tmp/other/quitring,epoll --works 16
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+import net as nets
+import peers
+
+CLIENT = f"{peers.BUILT}/client"
+CLIENT_CPU = 1
+
+# By the names that tables have: what the client is told, and requests in a round.
+WORKS = {
+    "1": (("callback", 1), 2000),
+    "2": (("callback", 2), 3000),
+    "16": (("callback", 16), 8000),
+    "64": (("callback", 64), 8000),
+    "100": (("callback", 100), 8000),
+    "128": (("callback", 128), 8000),
+    "256": (("callback", 256), 8000),
+    "connect": (("connect", 16), 2000),
+    "poll": (("poll", 1), 100),
+    "mixed": (("mixed", 100), 5000),
+}
+POLLS = ("poll", "mixed")
+
+
+def ask(net, server, work, requests):
+    """One round of one server. Returns what the client found."""
+    (kind, conns), usual = WORKS[work]
+    requests = requests or usual
+    command = [CLIENT, server.address, str(server.port), "--work", kind, "--conns", str(conns),
+               "--requests", str(requests), "--warm", str(max(conns, requests // 10)),
+               "--pids", ",".join(map(str, server.pids()))]
+    if server.frames:
+        command += ["--frames", server.frames]
+    process = net.start(net.callers, CLIENT_CPU, command, stderr=subprocess.PIPE, text=True)
+    out, err = process.communicate()
+    if process.returncode:
+        raise RuntimeError(err.strip())
+    found = json.loads(out)
+    found["rate"] = found["replies"] / found["seconds"]
+    return found
+
+
+def measure(net, servers, works, rounds, requests):
+    """Returns [work][server]: what each round found."""
+    found = {work: {name: [] for name in servers} for work in works}
+    for n in range(rounds):
+        for work in works:
+            names = [name for name in servers if servers[name].polls or work not in POLLS]
+            for name in names[n % len(names):] + names[: n % len(names)]:
+                try:
+                    found[work][name].append(ask(net, servers[name], work, requests))
+                except RuntimeError as error:
+                    raise RuntimeError(f"{name}, {work}: {error}") from error
+        print(f"\rround {n + 1} of {rounds}", end="", file=sys.stderr, flush=True)
+    print("\r", end="", file=sys.stderr)
+    return found
+
+
+def spread(rounds, key):
+    """The median, and the range: 21.4 (20.9 to 23.0)."""
+    values = [a_round[key] for a_round in rounds]
+    middle = statistics.median(values)
+    digits = 0 if middle >= 1000 else 1
+    return f"{middle:.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
+
+
+COLUMNS = (("CPU us", "cpu_us"), ("p50 us", "p50_us"), ("p99 us", "p99_us"), ("a second", "rate"))
+
+
+def table(found):
+    for work, by_name in found.items():
+        (kind, conns), _ = WORKS[work]
+        print(f"\n{work}: {kind}, {conns} connections")
+        print(f"  {'':<12}" + "".join(f"{head:>22}" for head, _ in COLUMNS) + "  frames in, out")
+        for name, rounds in by_name.items():
+            if rounds:
+                cells = "".join(f"{spread(rounds, key):>22}" for _, key in COLUMNS)
+                frames = [statistics.median(r[key] for r in rounds)
+                          for key in ("frames_out", "frames_in")]
+                told = f"  {frames[0]:.3f}, {frames[1]:.3f}" if frames[0] else ""
+                print(f"  {name.split('/')[0]:<12}{cells}{told}")
+
+
+def begin(net, names):
+    """Starts them. Returns those that are there by name."""
+    servers = {}
+    for name in names:
+        server = peers.make(net, name)
+        try:
+            server.begin()
+        except peers.Missing as error:
+            print(f"skip {name}: {error}", file=sys.stderr)
+            server.stop()
+        else:
+            servers[name] = server
+    return servers
+
+
+def arguments():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--servers", default=",".join(peers.SERVERS))
+    parser.add_argument("--works", default="1,2,16,100,connect,poll,mixed")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--requests", type=int, default=0)
+    parser.add_argument("--json", default=f"{peers.ROOT}/build/bench.json")
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    if os.geteuid() != 0:
+        sys.exit("bench: needs root, for network namespaces of its own")
+    if len(os.sched_getaffinity(0)) < 2:
+        sys.exit("bench: needs two CPUs, one for servers and one for the client")
+    servers = {}
+    with nets.Net() as net:
+        try:
+            servers = begin(net, options.servers.split(","))
+            found = measure(net, servers, options.works.split(","), options.rounds, options.requests)
+        except RuntimeError as error:
+            sys.exit(f"bench: {error}")
+        finally:
+            for server in servers.values():
+                server.stop()
+    table(found)
+    with open(options.json, "w") as file:
+        json.dump(found, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
