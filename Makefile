@@ -261,17 +261,29 @@ $(eval $(call fuzz,fuzz,clang,$(SANITIZE) -fsanitize=fuzzer))
 $(eval $(call unit,unit-coverage,gcc,-O0 --coverage))
 endif
 
-# For make bench: a table in which 256 connections may stay, and what it is measured with.
+# For make bench: quitring with a table in which 256 connections may stay, whom it is compared with,
+# as far as this machine has what they need, and the client.
 ifeq ($(NAME),linux)
 BENCH_LIMITS := -UQR_CONNS_MAX -DQR_CONNS_MAX=352 -UQR_LWIP_BACKLOG -DQR_LWIP_BACKLOG=250 \
 	-UPBUF_POOL_SIZE
-BENCH_TOOLS := build/bench/client build/bench/epoll_server
+BENCH_C := client epoll_server $(if $(wildcard /usr/include/microhttpd.h),microhttpd_server)
+BENCH_GO := $(if $(shell command -v go),go_server)
+BENCH_RAW := -std=gnu11 -D_GNU_SOURCE -iquote tests/bench/raw -iquote . $(LWIP_FLAGS)
 $(eval $(call program,bench,$(CC),$(BOARD_MACHINE) $(CFLAGS) $(BENCH_LIMITS)))
-$(BENCH_TOOLS): build/bench/%: tests/bench/%.c build/bench/flags
+$(BENCH_C:%=build/bench/%): build/bench/%: tests/bench/%.c build/bench/flags
 	$(call say,CC,$@)
-	$(Q)$(CC) $(FLAGS_tests) -D_GNU_SOURCE $(CFLAGS) -o $@ $<
+	$(Q)$(CC) $(FLAGS_tests) -D_GNU_SOURCE $(CFLAGS) -o $@ $< $(if $(findstring micro,$@),-lmicrohttpd)
+build/bench/go_server: tests/bench/go_server.go
+	$(call say,GO,$@)
+	$(Q)GOCACHE=$(abspath build/bench/go-cache) GOTOOLCHAIN=local GO111MODULE=off go build -o $@ $<
+build/bench/raw_server: tests/bench/raw/raw_server.c tests/bench/raw/lwipopts.h port/checksum.c \
+	build/bench/flags | $(READY)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(BENCH_RAW) $(WARN) $(CFLAGS) -c -o $@.o $<
+	$(Q)$(CC) $(BENCH_RAW) -w $(CFLAGS) -o $@ $@.o port/checksum.c \
+		$(patsubst %,$(LWIP)/src/%.c,$(LWIP_FILES) apps/http/httpd apps/http/fs)
 .PHONY: build-bench
-build-bench: build/bench/quitring $(BENCH_TOOLS) ## builds what make bench measures
+build-bench: $(patsubst %,build/bench/%,quitring $(BENCH_C) $(BENCH_GO) raw_server)
 endif
 
 # Unit tests of another processor: with cmocka inside, which is not packaged for it, and with a small

@@ -15,17 +15,21 @@ Of quitring's servers (tap, packet, user, host), NAME:PROGRAM measures another p
 """
 
 import argparse
+import contextlib
+import fcntl
 import json
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 
 import net as nets
 import peers
 
 CLIENT = f"{peers.BUILT}/client"
 CLIENT_CPU = 1
+ROUND_S = 60  # at most
 
 # By the names that tables have: what the client is told, and requests in a round.
 WORKS = {
@@ -50,10 +54,16 @@ def ask(net, server, work, requests):
     command = [CLIENT, server.address, str(server.port), "--work", kind, "--conns", str(conns),
                "--requests", str(requests), "--warm", str(max(conns, requests // 10)),
                "--pids", ",".join(map(str, server.pids()))]
+    if server.fields:
+        command += ["--fields", server.fields]
     if server.frames:
         command += ["--frames", server.frames]
     process = net.start(net.callers, CLIENT_CPU, command, stderr=subprocess.PIPE, text=True)
-    out, err = process.communicate()
+    try:
+        out, err = process.communicate(timeout=ROUND_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise RuntimeError(f"no end after {ROUND_S} s") from None
     if process.returncode:
         raise RuntimeError(err.strip())
     found = json.loads(out)
@@ -66,14 +76,15 @@ def measure(net, servers, works, rounds, requests):
     found = {work: {name: [] for name in servers} for work in works}
     for n in range(rounds):
         for work in works:
-            names = [name for name in servers if servers[name].polls or work not in POLLS]
-            for name in names[n % len(names):] + names[: n % len(names)]:
+            names = [name for name in servers if work not in POLLS or work in servers[name].works]
+            first = n % max(1, len(names))
+            for name in names[first:] + names[:first]:
                 try:
                     found[work][name].append(ask(net, servers[name], work, requests))
                 except RuntimeError as error:
                     raise RuntimeError(f"{name}, {work}: {error}") from error
         print(f"\rround {n + 1} of {rounds}", end="", file=sys.stderr, flush=True)
-    print("\r", end="", file=sys.stderr)
+    print(file=sys.stderr)
     return found
 
 
@@ -117,6 +128,14 @@ def begin(net, names):
     return servers
 
 
+@contextlib.contextmanager
+def alone():
+    """Waits until no other measurement runs on this machine: they would have the same CPUs."""
+    with open(f"{tempfile.gettempdir()}/quitring-bench.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def arguments():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--servers", default=",".join(peers.SERVERS))
@@ -134,7 +153,7 @@ def main():
     if len(os.sched_getaffinity(0)) < 2:
         sys.exit("bench: needs two CPUs, one for servers and one for the client")
     servers = {}
-    with nets.Net() as net:
+    with alone(), nets.Net() as net:
         try:
             servers = begin(net, options.servers.split(","))
             found = measure(net, servers, options.works.split(","), options.rounds, options.requests)

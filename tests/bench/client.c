@@ -11,6 +11,7 @@
  *     --requests N    in the measured part, of all connections together
  *     --warm N        before it
  *     --target PATH   of a poll
+ *     --fields TEXT   more fields of a callback, with their line ends
  *     --pids P,P…     processes of the server: CPU time that all their threads took
  *     --frames NAME   an interface: frames that it had in and out, from /proc/net/dev
  *
@@ -64,7 +65,7 @@ static struct sockaddr_in server;
 static enum work work = CALLBACK;
 static unsigned conns_len = 1, requests = 10000, warm = 1000;
 static const char *target = "/status";
-static const char *interface;
+static const char *interface, *fields = "";
 static long pids[PIDS_MAX];
 static unsigned pids_len;
 
@@ -151,13 +152,14 @@ static size_t request_make(const struct conn *conn, char *request)
     int len;
 
     if (!conn->polls) {
-        len = snprintf(request, REQUEST_MAX,
-                       "POST /callbackAfterQuitGroupCommand HTTP/1.1\r\nHost: %s\r\n"
-                       "User-Agent: Go-http-client/1.1\r\n%sContent-Length: %zu\r\n"
-                       "Content-Type: application/json; charset=utf-8\r\n"
-                       "Operationid: 1732380000123456789\r\nAccept-Encoding: gzip\r\n\r\n%s",
-                       inet_ntoa(server.sin_addr), work == CONNECT ? "Connection: close\r\n" : "",
-                       sizeof content - 1, content);
+        len =
+            snprintf(request, REQUEST_MAX,
+                     "POST /callbackAfterQuitGroupCommand HTTP/1.1\r\nHost: %s\r\n"
+                     "User-Agent: Go-http-client/1.1\r\n%sContent-Length: %zu\r\n"
+                     "Content-Type: application/json; charset=utf-8\r\n"
+                     "Operationid: 1732380000123456789\r\nAccept-Encoding: gzip\r\n\r\n%s",
+                     inet_ntoa(server.sin_addr), work == CONNECT ? "Connection: close\r\n" : fields,
+                     sizeof content - 1, content);
     } else if (work == POLL) {
         len = snprintf(request, REQUEST_MAX, "GET %s HTTP/1.1\r\nHost: q\r\n\r\n", target);
     } else {
@@ -485,6 +487,8 @@ static void option_take(const char *name, char *value)
         warm = number(value, 100000000);
     } else if (strcmp(name, "--target") == 0) {
         target = value;
+    } else if (strcmp(name, "--fields") == 0) {
+        fields = value;
     } else if (strcmp(name, "--pids") == 0) {
         pids_take(value);
     } else if (strcmp(name, "--frames") == 0) {

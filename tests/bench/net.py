@@ -69,19 +69,23 @@ class Net:
         """One of loopback that nobody else has: below those that callers get."""
         return 200 + next(self.numbers)
 
-    def start(self, namespace, cpu, command, **settings):
-        """A program in a namespace, on one CPU, before all others: its own process, since each part
+    def start(self, namespace, cpu, command, first=True, **settings):
+        """A program in a namespace, on one CPU, and `first` there: its own process, since each part
         of this execs."""
         return subprocess.Popen(
             self.inside(namespace, *command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            preexec_fn=lambda: go_first(cpu), **settings)
+            preexec_fn=lambda: take_cpu(cpu, first), **settings)
 
 
-def go_first(cpu):
-    """This process has the CPU to itself, whatever else runs on this machine; where that is not
-    permitted, it shares it."""
+def take_cpu(cpu, first):
+    """This process stays on the CPU, and comes before all others there, whatever else this machine
+    does; where that is not permitted, it does not. One that waits for a thread of its own by spinning
+    would wait for ever then: it only weighs more than others."""
     os.sched_setaffinity(0, {cpu})
     try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        if first:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        else:
+            os.setpriority(os.PRIO_PROCESS, 0, -20)
     except PermissionError:
         pass
