@@ -85,7 +85,7 @@ PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 V ?=
 
 # Asked here and not in a recipe, so that what is missing takes one line.
-WITHOUT_TOOLS := help deps needs missing names show-run emulator run test run-tests unit e2e check fuzz-names \
+WITHOUT_TOOLS := help deps bench needs missing names show-run emulator run test run-tests unit e2e check fuzz-names \
 	size build-sizes build-lean check-size check-memory-bare check-format check-includes check-style \
 	check-functions format clean distclean
 ifneq ($(filter-out $(WITHOUT_TOOLS),$(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))),)
@@ -466,11 +466,14 @@ size: ## flash and RAM of the microcontroller boards, by room, and without what 
 check-size: build-sizes ## what the README says of sizes
 	@$(PYTHON) tests/check/size.py --readme $(SIZE_NAMES:%=build/%/quitring)
 
+ROUNDS ?= 9
 .PHONY: bench
-bench: all ## what a callback costs beside readers; in instructions, with BOARD=mps2-an385 or mps2-an511
+bench: ## costs beside other servers (needs root; ROUNDS=3: in short); BOARD=mps2-an385: in instructions
 ifeq ($(BOARD_BENCH),)
 	@echo 'quitring: make bench takes BOARD=linux, mps2-an385 or mps2-an511' >&2; exit 1
 else
+	@CC='$(CC)' port/deps.sh install build
+	@$(MAKE) $(PARALLEL) all
 	@$(BOARD_BENCH)
 	@$(if $(filter linux,$(NAME)),$(MAKE) -s build/unit/ring_scaling && $(PYTHON) tests/bench/ring_scaling.py build/unit/ring_scaling)
 endif
@@ -490,6 +493,6 @@ install: build/$(NAME)/quitring ## copies the program to $(DESTDIR)$(PREFIX)/bin
 
 .PHONY: clean distclean
 clean: ## removes what was built, but not what was fetched
-	@rm -rf $(filter-out build/lwip build/cmocka build/tools build/cbmc build/kernel-%,$(wildcard build/*))
+	@rm -rf $(filter-out build/lwip build/cmocka build/tools build/tools-bench build/cbmc build/kernel-%,$(wildcard build/*))
 distclean: ## removes build/
 	@rm -rf build

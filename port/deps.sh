@@ -1,8 +1,8 @@
 #!/bin/sh
 # What quitring is built and tested with: looks for it, and gets what is missing.
 #
-#   port/deps.sh check build|test     one line, and exit status 1, when something is missing
-#   port/deps.sh install build|test   gets what is missing with apt-get (by sudo where not root)
+#   port/deps.sh check build|test|bench     one line, and exit status 1, when something is missing
+#   port/deps.sh install build|test|bench   gets what is missing with apt-get (by sudo where not root)
 #
 # CC, JSMN_DIR, LWIP_DIR and PYTHON are the Makefile's, and so is BOARD_NEEDS: words package or
 # package:command, what the boards need besides. What is there, from a package or not, is left alone.
@@ -108,6 +108,17 @@ test_needs()
     echo 'procps has_command ps'
 }
 
+# For whom make bench compares with; servers that would start on this machine are get_tools.sh's.
+bench_needs()
+{
+    build_needs
+    echo 'iproute2 has_command ip'
+    echo 'procps has_command sysctl'
+    echo 'libmicrohttpd-dev has_header microhttpd.h'
+    echo 'golang-go has_command go'
+    echo 'nodejs has_command node'
+}
+
 missing() # NEEDS: the packages of what is missing
 {
     # shellcheck disable=SC2046
@@ -144,7 +155,7 @@ apt() # apt-get, silent unless it fails
     return 1
 }
 
-[ $# = 2 ] || fail "usage: $0 check|install build|test"
+[ $# = 2 ] || fail "usage: $0 check|install build|test|bench"
 has_command "${cc%% *}" || [ "${cc%% *}" = gcc ] || [ "${cc%% *}" = clang ] ||
     fail "CC=$cc: there is no such command; without CC=, gcc is taken"
 packages=$(missing "$2_needs")

@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 
+import goals
 import net as nets
 import peers
 
@@ -44,7 +45,10 @@ WORKS = {
     "poll": (("poll", 1), 100),
     "mixed": (("mixed", 100), 5000),
 }
-POLLS = ("poll", "mixed")
+ALL = ("1", "2", "16", "100", "connect")  # what each server does
+SCALE = ("16", "64", "128", "256")
+KINDS = {"callback": "callbacks", "connect": "callbacks, a connection for each",
+         "poll": "polls of 100 events", "mixed": "80 % callbacks, 20 % polls for what is new"}
 
 
 def ask(net, server, work, requests):
@@ -76,7 +80,7 @@ def measure(net, servers, works, rounds, requests):
     found = {work: {name: [] for name in servers} for work in works}
     for n in range(rounds):
         for work in works:
-            names = [name for name in servers if work not in POLLS or work in servers[name].works]
+            names = [name for name in servers if work in ALL or work in servers[name].works]
             first = n % max(1, len(names))
             for name in names[first:] + names[:first]:
                 try:
@@ -89,7 +93,7 @@ def measure(net, servers, works, rounds, requests):
 
 
 def spread(rounds, key):
-    """The median, and the range: 21.4 (20.9 to 23.0)."""
+    """The median, and the range."""
     values = [a_round[key] for a_round in rounds]
     middle = statistics.median(values)
     digits = 0 if middle >= 1000 else 1
@@ -100,17 +104,59 @@ COLUMNS = (("CPU us", "cpu_us"), ("p50 us", "p50_us"), ("p99 us", "p99_us"), ("a
 
 
 def table(found):
+    """Medians and ranges; CPU time is that of a callback, or of whatever the work's requests are."""
     for work, by_name in found.items():
         (kind, conns), _ = WORKS[work]
-        print(f"\n{work}: {kind}, {conns} connections")
-        print(f"  {'':<12}" + "".join(f"{head:>22}" for head, _ in COLUMNS) + "  frames in, out")
+        print(f"\n{work}: {KINDS[kind]}, {conns} connection{'s' if conns > 1 else ''}")
+        print(f"  {'':<12}" + "".join(f"{head:>24}" for head, _ in COLUMNS) + "  frames to it, from it")
         for name, rounds in by_name.items():
             if rounds:
-                cells = "".join(f"{spread(rounds, key):>22}" for _, key in COLUMNS)
-                frames = [statistics.median(r[key] for r in rounds)
-                          for key in ("frames_out", "frames_in")]
-                told = f"  {frames[0]:.3f}, {frames[1]:.3f}" if frames[0] else ""
-                print(f"  {name.split('/')[0]:<12}{cells}{told}")
+                print(f"  {name.split('/')[0]:<12}"
+                      + "".join(f"{spread(rounds, key):>24}" for _, key in COLUMNS) + remark(rounds))
+
+
+def remark(rounds):
+    """What else there is to say of a server: frames, and connections that it closed."""
+    told = ""
+    out, back, closes = (statistics.median(r[key] for r in rounds)
+                         for key in ("frames_out", "frames_in", "closes"))
+    if out:
+        told += f"  {out:.3f}, {back:.3f}"
+    if closes:
+        told += f"  closed {closes:.0f} connections"
+    return told
+
+
+def scaling(found):
+    """What a callback costs with more connections, to what it costs with the first of them."""
+    works = [work for work in SCALE if work in found]
+    for name in found[works[0]] if len(works) > 1 else ():
+        if all(found[work].get(name) for work in works):
+            ratios = (statistics.median(a["cpu_us"] / b["cpu_us"] for a, b in
+                                        zip(found[work][name], found[works[0]][name])) for work in works)
+            print(f"  {name.split('/')[0]:<12}"
+                  + "".join(f"{work:>5}: {ratio:.2f}" for work, ratio in zip(works, ratios)))
+
+
+def version(command):
+    """What a program says of itself in its first line."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return (done.stdout + done.stderr).splitlines()[0]
+    except (OSError, IndexError):
+        return None
+
+
+def machine():
+    with open("/proc/cpuinfo") as file:
+        models = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    return {
+        "kernel": os.uname().release, "processor": os.uname().machine, "model": models[:1],
+        "cpus": os.cpu_count(), "load": os.getloadavg(),
+        "quitring": version([peers.QUITRING, "--version"]), "nginx": version(["nginx", "-v"]),
+        "lighttpd": version(["lighttpd", "-v"]), "go": version(["go", "version"]),
+        "node": version(["node", "--version"]),
+    }
 
 
 def begin(net, names):
@@ -139,7 +185,7 @@ def alone():
 def arguments():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--servers", default=",".join(peers.SERVERS))
-    parser.add_argument("--works", default="1,2,16,100,connect,poll,mixed")
+    parser.add_argument("--works", default=",".join(WORKS))
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--requests", type=int, default=0)
     parser.add_argument("--json", default=f"{peers.ROOT}/build/bench.json")
@@ -163,8 +209,14 @@ def main():
             for server in servers.values():
                 server.stop()
     table(found)
+    print("\nCPU time of a callback, to that with 16 connections")
+    scaling(found)
+    reached = goals.find(found)
+    print("\nGoals: the median of the rounds' ratios, and their range")
+    goals.show(reached)
     with open(options.json, "w") as file:
-        json.dump(found, file, indent=1)
+        json.dump({"machine": machine(), "options": vars(options), "works": found,
+                   "goals": reached}, file, indent=1)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,8 @@ def libraries(path):
 
 class Server:
     """One that runs. `frames` is the interface of the callers whose frames are counted, or None;
-    `fields` a request needs besides; `works` it does besides callbacks."""
+    `fields` a request needs besides; `works` it does
+    besides those that all do (bench.WORKS)."""
 
     threads = False  # whether some wait for others
     frames = None
@@ -92,7 +93,7 @@ class Server:
 
 
 class Quitring(Server):
-    works = {"poll", "mixed"}
+    works = {"poll", "mixed", "64", "128", "256"}
 
     def __init__(self, net, program=QUITRING):
         super().__init__(net)
@@ -122,6 +123,8 @@ class Packet(Quitring):
 
 
 class User(Quitring):
+    works = {"poll", "mixed"}
+
     def begin(self):
         self.serve("--net", "user", "--publish", f"127.0.0.1:{self.port}")
 
@@ -197,7 +200,7 @@ server.port = {port}
 server.bind = "127.0.0.1"
 server.max-connections = 1024
 server.max-fds = 2048
-server.max-keep-alive-requests = 1000000000
+server.max-keep-alive-requests = 65535
 server.max-keep-alive-idle = 3600
 mimetype.assign = ( "" => "application/json" )
 """

@@ -1,30 +1,41 @@
 #!/bin/sh
-# Gets the servers and clients that tests need besides: chrony, avahi, D-Bus. As packages they would
-# take over the machine's clock, and start on it; so what is not there is unpacked into build/tools,
-# with the libraries that it needs, and tests start it from there.
+# Gets the servers and clients that tests need besides: chrony, avahi, D-Bus; with the argument bench
+# those that make bench compares with: nginx, lighttpd. As packages they would take over the machine's
+# clock or its port 80, and start on it; so what is not there is unpacked into build/tools, or
+# build/tools-bench, with the libraries that it needs, and is started from there.
 #
 # This machine's apt finds, fetches and verifies the packages, with lists of its own, so that it needs
 # no privilege. Where that does not go, tests that need them are skipped.
 set -eu
-tools=build/tools
+tools=build/tools${1:+-$1}
 
 give_up()
 {
-    echo "quitring: cannot get$packages: $1; tests that need them are skipped" >&2
+    echo "quitring: cannot get$packages: $1; what needs them is skipped" >&2
     exit 0
 }
 
-missing() # PATH: packages of what is not there
+wanted() # lines: command package
 {
-    while read -r command package; do
-        PATH=$1 command -v "$command" >/dev/null || printf ' %s' "$package"
-    done <<END
+    if [ "$tools" = build/tools-bench ]; then
+        echo 'nginx nginx-light'
+        echo 'lighttpd lighttpd'
+        return
+    fi
+    cat <<END
 chronyd chrony
 avahi-daemon avahi-daemon
 avahi-browse avahi-utils
 dbus-daemon dbus
 prometheus prometheus
 END
+}
+
+missing() # PATH: packages of what is not there
+{
+    wanted | while read -r command package; do
+        PATH=$1 command -v "$command" >/dev/null || printf ' %s' "$package"
+    done
 }
 
 cd "$(dirname "$0")/../.."
