@@ -466,7 +466,7 @@ size: ## flash and RAM of the microcontroller boards, by room, and without what 
 check-size: build-sizes ## what the README says of sizes
 	@$(PYTHON) tests/check/size.py --readme $(SIZE_NAMES:%=build/%/quitring)
 
-ROUNDS ?= 9
+ROUNDS ?= 15
 .PHONY: bench
 bench: ## costs beside other servers (needs root; ROUNDS=3: in short); BOARD=mps2-an385: in instructions
 ifeq ($(BOARD_BENCH),)

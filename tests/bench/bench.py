@@ -19,6 +19,7 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -92,6 +93,9 @@ def measure(net, servers, works, rounds, requests):
     return found
 
 
+WIDTH = 24  # of a name
+
+
 def spread(rounds, key):
     """The median, and the range."""
     values = [a_round[key] for a_round in rounds]
@@ -103,15 +107,21 @@ def spread(rounds, key):
 COLUMNS = (("CPU us", "cpu_us"), ("p50 us", "p50_us"), ("p99 us", "p99_us"), ("a second", "rate"))
 
 
+def label(name):
+    """NAME:PROGRAM is shown with what its path ends with."""
+    kind, colon, program = name.partition(":")
+    return kind + colon + program[-(WIDTH - len(kind) - len(colon)):] if program else name
+
+
 def table(found):
     """Medians and ranges; CPU time is that of a callback, or of whatever the work's requests are."""
     for work, by_name in found.items():
         (kind, conns), _ = WORKS[work]
         print(f"\n{work}: {KINDS[kind]}, {conns} connection{'s' if conns > 1 else ''}")
-        print(f"  {'':<12}" + "".join(f"{head:>24}" for head, _ in COLUMNS) + "  frames to it, from it")
+        print(f"  {'':<{WIDTH}}" + "".join(f"{head:>24}" for head, _ in COLUMNS) + "  frames to it, from it")
         for name, rounds in by_name.items():
             if rounds:
-                print(f"  {name.split('/')[0]:<12}"
+                print(f"  {label(name):<{WIDTH}}"
                       + "".join(f"{spread(rounds, key):>24}" for _, key in COLUMNS) + remark(rounds))
 
 
@@ -134,7 +144,7 @@ def scaling(found):
         if all(found[work].get(name) for work in works):
             ratios = (statistics.median(a["cpu_us"] / b["cpu_us"] for a, b in
                                         zip(found[work][name], found[works[0]][name])) for work in works)
-            print(f"  {name.split('/')[0]:<12}"
+            print(f"  {label(name):<{WIDTH}}"
                   + "".join(f"{work:>5}: {ratio:.2f}" for work, ratio in zip(works, ratios)))
 
 
@@ -198,6 +208,7 @@ def main():
         sys.exit("bench: needs root, for network namespaces of its own")
     if len(os.sched_getaffinity(0)) < 2:
         sys.exit("bench: needs two CPUs, one for servers and one for the client")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was made goes
     servers = {}
     with alone(), nets.Net() as net:
         try:
