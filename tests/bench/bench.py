@@ -31,6 +31,7 @@ import peers
 
 CLIENT = f"{peers.BUILT}/client"
 CLIENT_CPU = 1
+CALLBACK = "/callbackAfterQuitGroupCommand"
 ROUND_S = 60  # at most
 
 # By the names that tables have: what the client is told, and requests in a round.
@@ -43,21 +44,25 @@ WORKS = {
     "128": (("callback", 128), 8000),
     "256": (("callback", 256), 8000),
     "connect": (("connect", 16), 2000),
-    "poll": (("poll", 1), 100),
+    "poll": (("poll", 1), 50),
     "mixed": (("mixed", 100), 5000),
 }
 ALL = ("1", "2", "16", "100", "connect")  # what each server does
 SCALE = ("16", "64", "128", "256")
 KINDS = {"callback": "callbacks", "connect": "callbacks, a connection for each",
-         "poll": "polls of 100 events", "mixed": "80 % callbacks, 20 % polls for what is new"}
+         "poll": "polls of 100 events (of others, a file of 15 KB)", "mixed": "80 % callbacks, 20 % polls for what is new"}
 
 
 def ask(net, server, work, requests):
     """One round of one server. Returns what the client found."""
     (kind, conns), usual = WORKS[work]
     requests = requests or usual
+    target = "/status"
+    if server.gets and kind == "callback":
+        kind, target = "poll", CALLBACK
     command = [CLIENT, server.address, str(server.port), "--work", kind, "--conns", str(conns),
-               "--requests", str(requests), "--warm", str(max(conns, requests // 10)),
+               "--target", target, "--requests", str(requests),
+               "--warm", str(max(conns, requests // 10)),
                "--pids", ",".join(map(str, server.pids()))]
     if server.fields:
         command += ["--fields", server.fields]

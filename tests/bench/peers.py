@@ -44,12 +44,13 @@ def libraries(path):
 
 class Server:
     """One that runs. `frames` is the interface of the callers whose frames are counted, or None;
-    `fields` a request needs besides; `works` it does
+    `fields` a request needs besides; it `gets` GETs instead of callbacks; `works` it does
     besides those that all do (bench.WORKS)."""
 
     threads = False  # whether some wait for others
     frames = None
     fields = ""
+    gets = False
     works = frozenset()
     address = "127.0.0.1"
 
@@ -207,9 +208,11 @@ mimetype.assign = ( "" => "application/json" )
 
 
 class Lighttpd(Server):
-    """It has no constant reply without a script: a callback's path is that of a file."""
+    """It has no constant reply without a script, and closes after a POST whose content nobody reads:
+    instead of callbacks it gets GETs of a file that is the reply."""
 
     works = {"poll"}
+    gets = True
 
     def begin(self):
         program = found("lighttpd", "lighttpd")
@@ -239,7 +242,7 @@ class Httpd(Raw):
 # By the names that tables have.
 SERVERS = {
     "tap": Tap, "packet": Packet, "user": User, "host": Host,
-    "epoll": Epoll, "nginx": Nginx, "lighttpd": Lighttpd, "microhttpd": MicroHttpd, "go": Go,
+    "epoll": Epoll, "nginx": Nginx, "lighttpd-get": Lighttpd, "microhttpd": MicroHttpd, "go": Go,
     "node": Node, "lwip-raw": Raw, "lwip-httpd": Httpd,
 }
 
