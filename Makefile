@@ -475,7 +475,6 @@ else
 	@CC='$(CC)' port/deps.sh install build
 	@$(MAKE) $(PARALLEL) all
 	@$(BOARD_BENCH)
-	@$(if $(filter linux,$(NAME)),$(MAKE) -s build/unit/ring_scaling && $(PYTHON) tests/bench/ring_scaling.py build/unit/ring_scaling)
 endif
 
 MINUTES ?= 10

@@ -24,6 +24,8 @@ tests/e2e/get_tools.sh bench
 $(MAKE) $(PARALLEL) build-bench
 $(PYTHON) tests/bench/bench.py --rounds $(ROUNDS)
 $(PYTHON) tests/bench/readers.py
+$(MAKE) -s build/unit/ring_scaling
+$(PYTHON) tests/bench/ring_scaling.py build/unit/ring_scaling
 endef
 else
 include boards/linux/cross.mk
