@@ -211,12 +211,16 @@
 #ifndef TCP_SND_QUEUELEN
 #define TCP_SND_QUEUELEN 8 /* pieces, short where the peer wants short segments */
 #endif
-#define LWIP_TCP_RTO_TIME     1000 /* RFC 6298; of 3 s, a caller waits for one in its 5 s */
-#define TCP_QUEUE_OOSEQ       1
-#define TCP_OOSEQ_MAX_PBUFS   2 /* of a connection; the rest is sent again */
-#define LWIP_TCP_SACK_OUT     0
-#define LWIP_TCP_TIMESTAMPS   0
-#define LWIP_TCP_KEEPALIVE    1 /* dead callers go this way; the times are set by net_lwip.c */
+#define LWIP_TCP_RTO_TIME   1000 /* RFC 6298; of 3 s, a caller waits for one in its 5 s */
+#define TCP_QUEUE_OOSEQ     1
+#define TCP_OOSEQ_MAX_PBUFS 2 /* of a connection; the rest is sent again */
+#define LWIP_TCP_SACK_OUT   0
+#define LWIP_TCP_TIMESTAMPS 0
+#define LWIP_TCP_KEEPALIVE  1 /* dead callers go this way; the times are set by net_lwip.c */
+
+/* A piece goes while the one before it is not acknowledged. lwIP's own waits until none is, and a
+ * reader's kernel may wait 40 ms before it acknowledges one alone. */
+#define TCP_SNDLOWAT (TCP_SND_BUF - TCP_MSS - 1)
 
 /* ---- guards from the outside (port/hooks.c) ---- */
 

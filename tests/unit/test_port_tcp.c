@@ -470,6 +470,24 @@ static void test_port_tcp_sends_a_large_document_whole(void **state)
     }
 }
 
+/* Some kernels wait 40 ms before they acknowledge a segment alone, and not a second one. */
+static void test_port_tcp_sends_another_piece_before_one_is_acknowledged(void **state)
+{
+    (void)state;
+    rig_fill_ring(200, 20);
+    rig_connect(&peer);
+    peer_say(&peer, RIG_STATUS);
+    for (unsigned acked = 0; acked < 5; acked++) {
+        peer.frames = 0;
+        rig_settle();
+        assert_true(peer.frames >= 2);
+        peer_ack(&peer);
+    }
+    peer_send(&peer, RST, NULL, 0);
+    rig_settle();
+    rig_check_memory();
+}
+
 static void test_port_tcp_waits_for_a_closed_window_and_serves_others(void **state)
 {
     size_t got;
@@ -1412,6 +1430,7 @@ int main(void)
         TEST(test_port_tcp_sends_a_frame_again_that_the_card_refused),
         TEST(test_port_tcp_answers_pipelined_requests_in_order),
         TEST(test_port_tcp_sends_a_large_document_whole),
+        TEST(test_port_tcp_sends_another_piece_before_one_is_acknowledged),
         TEST(test_port_tcp_waits_for_a_closed_window_and_serves_others),
         TEST(test_port_tcp_serves_a_client_with_a_tiny_window),
         TEST(test_port_tcp_sends_a_document_in_tiny_segments),
