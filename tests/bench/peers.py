@@ -47,6 +47,7 @@ class Server:
     `fields` a request needs besides; it `gets` GETs instead of callbacks; `works` it does
     besides those that all do (bench.WORKS)."""
 
+    ours = False  # quitring
     threads = False  # whether some wait for others
     frames = None
     fields = ""
@@ -94,6 +95,7 @@ class Server:
 
 
 class Quitring(Server):
+    ours = True
     works = {"poll", "mixed", "64", "128", "256"}
 
     def __init__(self, net, program=QUITRING):
