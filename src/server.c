@@ -139,7 +139,6 @@ static void shorten_grace(struct qr_server *server, const struct qr_now *now)
 
     server->grace_ms = shorter_ms > QR_GRACE_LEAST_MS ? shorter_ms : QR_GRACE_LEAST_MS;
     server->grace_used_ms = now->uptime_ms;
-    server->full_until_ms = 0; /* it was reckoned with the longer one */
 }
 
 /* Who takes no reply is cut off: what is kept for it to be sent would stay. */
@@ -156,7 +155,8 @@ static void give_up(struct qr_server *server, struct qr_slot *slot, const struct
 }
 
 /* Whether a slot is free or can be freed. All connections are looked at only when the victim known
- * is none any more, and one that was to be kept may have become one. */
+ * is none any more, and one that was to be kept may have become one. A grace that has become
+ * shorter meanwhile does no harm: it does when one is given up, so that full_until_ms is over. */
 static bool has_room(struct qr_server *server, const struct qr_now *now)
 {
     struct qr_slot *victim = server->victim;

@@ -53,15 +53,24 @@ size_t fake_unread(int client);
 
 /* ---- what shall fail ---- */
 
-enum fake_call { FAKE_LISTEN, FAKE_ACCEPT, FAKE_RECV, FAKE_SEND, FAKE_FINISH, FAKE_WAIT };
-#define FAKE_N_CALLS 6
+enum fake_call {
+    FAKE_LISTEN,
+    FAKE_ACCEPT,
+    FAKE_RECV,
+    FAKE_SEND,
+    FAKE_FINISH,
+    FAKE_WAIT,
+    FAKE_WATCH
+};
+#define FAKE_N_CALLS 7
 
 /* In place of an error: a recv or send of one byte, a wait that comes back early with none. */
 #define FAKE_SHORT 1
 
-/* The nth of these calls from now on (1: the next), and each period-th after it (0: only that one),
- * gives that result instead of doing its work. After a RESET, FAILED or, where it is no recv,
- * CLOSED the connection is gone, at the client's end too. One plan at a time. */
+/* FAKE_WATCH cannot fail, and is only counted. The nth of these calls from now on (1: the next),
+ * and each period-th after it (0: only that one), gives that result instead of doing its work.
+ * After a RESET, FAILED or, where it is no recv, CLOSED the connection is gone, at the client's end
+ * too. One plan at a time. */
 void fake_fail(enum fake_call call, unsigned nth, unsigned period, int result);
 bool fake_has_failed(void);
 

@@ -12,6 +12,7 @@
 
 #include "fake_board.h"
 #include "lwip/opt.h"
+#include "port_memory.h"
 #include "port_rig.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -1253,6 +1254,31 @@ static void test_port_tcp_wait_goes_by_what_is_watched(void **state)
     rig.net->close(rig.net->ctx, socket);
 }
 
+/* lwIP tells of room when a segment and more would go, or some time after it had no memory; before,
+ * there may be some, and a server that went by that would spin. */
+static void test_port_tcp_wait_tells_of_room_when_there_is_some_again(void **state)
+{
+    static const char piece[TCP_SND_BUF - TCP_SNDLOWAT];
+    int socket = accept_by_hand();
+    uint16_t tags[2];
+
+    (void)state;
+    rig.net->watch(rig.net->ctx, socket, TAG, false, true);
+    assert_int_equal(ready(tags), 1);
+    assert_int_equal(rig.net->send(rig.net->ctx, socket, piece, sizeof piece), sizeof piece);
+    assert_int_equal(rig.net->wait(rig.net->ctx, tags, COUNT(tags), 0), 0);
+    wire_read();
+    peer_ack(&peer);
+    assert_int_equal(ready(tags), 1);
+    memory_fail(1);
+    assert_int_equal(rig.net->send(rig.net->ctx, socket, "reply", 5), QR_NET_AGAIN);
+    assert_true(memory_failed());
+    assert_int_equal(rig.net->wait(rig.net->ctx, tags, COUNT(tags), 0), 0);
+    assert_int_equal(rig.net->wait(rig.net->ctx, tags, COUNT(tags), 10000), 1);
+    assert_int_equal(rig.net->send(rig.net->ctx, socket, "reply", 5), 5);
+    rig.net->abort(rig.net->ctx, socket);
+}
+
 /* What came behind the handshake, before anybody had accepted the connection. */
 static void test_port_tcp_wait_tells_what_came_before_accept(void **state)
 {
@@ -1462,6 +1488,7 @@ int main(void)
         TEST(test_port_tcp_names_a_reset_in_recv_and_send),
         TEST(test_port_tcp_wait_tells_what_is_ready_until_it_is_not),
         TEST(test_port_tcp_wait_goes_by_what_is_watched),
+        TEST(test_port_tcp_wait_tells_of_room_when_there_is_some_again),
         TEST(test_port_tcp_wait_tells_what_came_before_accept),
         TEST(test_port_tcp_wait_leaves_nobody_out_for_long),
         TEST(test_port_tcp_works_while_a_socket_is_always_ready),

@@ -1310,7 +1310,7 @@ static void test_server_cuts_off_a_reader_that_is_too_slow(void **state)
 static void test_server_leaves_alone_who_is_not_ready(void **state)
 {
     int busy = -1;
-    unsigned recvs, sends;
+    unsigned recvs, sends, watches;
 
     (void)state;
     for (int i = 0; i < 5; i++) {
@@ -1320,9 +1320,11 @@ static void test_server_leaves_alone_who_is_not_ready(void **state)
     settle();
     recvs = fake_calls(FAKE_RECV);
     sends = fake_calls(FAKE_SEND);
+    watches = fake_calls(FAKE_WATCH);
     send_text(busy, CALL);
     turn();
     assert_reply(busy);
+    assert_int_equal(fake_calls(FAKE_WATCH), watches);
     assert_int_equal(fake_calls(FAKE_RECV), recvs + 1);
     assert_int_equal(fake_calls(FAKE_SEND), sends + 1);
     turn();
