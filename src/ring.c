@@ -12,14 +12,14 @@ struct header {
     uint8_t operation_id_len;
 };
 
-/* The members' bytes without padding behind them: a byte saved is a byte for IDs. */
-#define HEADER_SIZE (sizeof(struct qr_now) + 3)
+/* The members' bytes without padding behind them: a byte saved is a byte for IDs. Two of the IDs
+ * have at least one. */
+#define HEADER_SIZE (QR_RING_RECORD_MIN - 2)
 
 _Static_assert(offsetof(struct header, group_id_len) == sizeof(struct qr_now),
                "the lengths follow the time stamps");
 _Static_assert(QR_ID_MAX <= UINT8_MAX && QR_OPERATION_ID_MAX <= UINT8_MAX,
                "a length is one byte in a record");
-_Static_assert(HEADER_SIZE + 2 == QR_RING_RECORD_MIN, "IDs have at least a byte each");
 _Static_assert(HEADER_SIZE + 2 * QR_ID_MAX + QR_OPERATION_ID_MAX <= QR_RING_MIN,
                "the smallest ring holds the largest record");
 
