@@ -3,8 +3,8 @@
     bench.py [--servers NAME,…] [--works NAME,…] [--rounds N] [--requests N] [--json FILE]
 
 Needs root, for network namespaces, and two CPUs: servers are on the first, the client on the second.
-Each round has every server do the same work in turn, so that what the machine does meanwhile weighs
-on each alike; medians over the rounds are shown, and their range. CPU time is that of all threads of
+Each round has every server do the same work, in slices that take turns, so that what the machine does
+meanwhile weighs on each alike; medians over the rounds are shown, and their range. CPU time is that of all threads of
 a server, from the kernel. Some seconds, with what is built (make build-bench):
 
     bench.py --servers tap,packet,epoll --works 16,100 --rounds 9 --requests 5000
@@ -19,6 +19,7 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import signal
 import statistics
 import subprocess
@@ -32,20 +33,21 @@ import peers
 CLIENT = f"{peers.BUILT}/client"
 CLIENT_CPU = 1
 CALLBACK = "/callbackAfterQuitGroupCommand"
-ROUND_S = 60  # at most
+SLICES = 5  # of a round
+SAY_S = 30  # a slice takes at most
 
 # By the names that tables have: what the client is told, and requests in a round.
 WORKS = {
     "1": (("callback", 1), 2000),
     "2": (("callback", 2), 3000),
     "16": (("callback", 16), 8000),
-    "64": (("callback", 64), 8000),
-    "100": (("callback", 100), 8000),
-    "128": (("callback", 128), 8000),
-    "256": (("callback", 256), 8000),
+    "64": (("callback", 64), 20000),
+    "100": (("callback", 100), 20000),
+    "128": (("callback", 128), 20000),
+    "256": (("callback", 256), 20000),
     "connect": (("connect", 16), 2000),
     "poll": (("poll", 1), 50),
-    "mixed": (("mixed", 100), 5000),
+    "mixed": (("mixed", 100), 10000),
 }
 ALL = ("1", "2", "16", "100", "connect")  # what each server does
 SCALE = ("1", "16", "64", "128", "256")
@@ -54,32 +56,90 @@ KINDS = {"callback": "callbacks", "connect": "callbacks, a connection for each",
          "mixed": "80 % callbacks, 20 % polls for what is new"}
 
 
-def ask(net, server, work, requests):
-    """One round of one server. Returns what the client found."""
-    (kind, conns), usual = WORKS[work]
-    requests = requests or usual
+def client(net, server, work, requests):
+    """Starts one. Returns it."""
+    kind, conns = WORKS[work][0]
     target = "/status"
     if server.gets and kind == "callback":
         kind, target = "poll", CALLBACK
     command = [CLIENT, server.address, str(server.port), "--work", kind, "--conns", str(conns),
-               "--target", target, "--requests", str(requests),
+               "--target", target, "--requests", str(requests), "--slices", str(SLICES),
                "--warm", str(max(conns, requests // 10)),
                "--pids", ",".join(map(str, server.pids()))]
     if server.fields:
         command += ["--fields", server.fields]
     if server.frames:
         command += ["--frames", server.frames]
-    process = net.start(net.callers, CLIENT_CPU, command, stderr=subprocess.PIPE, text=True)
-    try:
-        out, err = process.communicate(timeout=ROUND_S)
-    except subprocess.TimeoutExpired:
+    return net.start(net.callers, CLIENT_CPU, command, stdin=subprocess.PIPE,
+                     stderr=subprocess.PIPE, text=True)
+
+
+def listen(process):
+    """What a client says next."""
+    if not select.select([process.stdout], [], [], SAY_S)[0]:
         process.kill()
-        raise RuntimeError(f"no end after {ROUND_S} s") from None
-    if process.returncode:
-        raise RuntimeError(err.strip())
-    found = json.loads(out)
-    found["rate"] = found["replies"] / found["seconds"]
-    return found
+        raise Failed(f"the client says nothing for {SAY_S} s")
+    line = process.stdout.readline()
+    if not line:
+        raise Failed(process.stderr.read().strip())
+    return line
+
+
+class Failed(Exception):
+    """A server, or its client, in a round."""
+
+
+class Round:
+    """One work, by all servers: their clients take turns in short slices, since a machine's speed
+    comes and goes."""
+
+    def __init__(self, net, servers, work, requests):
+        self.net, self.servers, self.work = net, servers, work
+        self.requests = requests or WORKS[work][1]
+        self.clients = {}
+
+    def each(self, names, do):
+        """Does it for each, and leaves out another's server for which it fails."""
+        for name in names:
+            try:
+                do(name)
+            except Failed as failed:
+                if self.servers[name].ours:
+                    raise RuntimeError(f"{name}, {self.work}: {failed}") from failed
+                print(f"\nskip {name}: {self.work}: {failed}", file=sys.stderr)
+                self.servers.pop(name).stop()
+                self.end(self.clients.pop(name))
+
+    def begin(self, name):
+        self.clients[name] = client(self.net, self.servers[name], self.work, self.requests)
+        listen(self.clients[name])
+
+    def slice(self, name):
+        self.clients[name].stdin.write("\n")
+        self.clients[name].stdin.flush()
+        self.last[name] = listen(self.clients[name])
+
+    def run(self, names, first):
+        """Returns what each of them found."""
+        self.last = {}
+        try:
+            self.each(names, self.begin)
+            for n in range(first, first + SLICES):
+                names = list(self.clients)
+                turn = n % max(1, len(names))
+                self.each(names[turn:] + names[:turn], self.slice)
+        finally:
+            for process in self.clients.values():
+                self.end(process)
+        found = {name: json.loads(self.last[name]) for name in self.clients}
+        for a_round in found.values():
+            a_round["rate"] = a_round["replies"] / a_round["seconds"]
+        return found
+
+    @staticmethod
+    def end(process):
+        process.kill()
+        process.communicate()
 
 
 def measure(net, servers, works, rounds, requests):
@@ -88,20 +148,12 @@ def measure(net, servers, works, rounds, requests):
     for n in range(rounds):
         for work in works:
             names = [name for name in servers if work in ALL or work in servers[name].works]
-            first = n % max(1, len(names))
-            for name in names[first:] + names[:first]:
-                try:
-                    found[work][name].append(ask(net, servers[name], work, requests))
-                except RuntimeError as error:
-                    if servers[name].ours:
-                        raise RuntimeError(f"{name}, {work}: {error}") from error
-                    print(f"\nskip {name}: {work}: {error}", file=sys.stderr)
-                    servers.pop(name).stop()
-                    for by_name in found.values():
-                        del by_name[name]
+            for name, a_round in Round(net, servers, work, requests).run(names, n).items():
+                found[work][name].append(a_round)
         print(f"\rround {n + 1} of {rounds}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    return found
+    return {work: {name: by_name[name] for name in by_name if name in servers}
+            for work, by_name in found.items()}
 
 
 WIDTH = 24  # of a name

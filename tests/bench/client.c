@@ -9,6 +9,9 @@
  * before
  *     --conns N       connections
  *     --requests N    in the measured part, of all connections together
+ *     --slices N      the measured part is done in so many slices, each when a line comes, so that
+ *                     several clients can take turns; it says when it is ready, and when one is
+ * done
  *     --warm N        before it
  *     --target PATH   of a poll
  *     --fields TEXT   more fields of a callback, with their line ends
@@ -43,6 +46,7 @@
 #define CONNECT_WAIT_S 10   /* a server may just be starting */
 #define REPLY_WAIT_MS  5000 /* OpenIM's patience */
 #define MIXED_POLL     5    /* each fifth request is a poll */
+#define WAKE           2    /* requests of each connection before a slice */
 #define SETTLE_US      2000 /* until a server that has nothing to do sleeps, so that its time counts */
 
 enum work { CALLBACK, CONNECT, POLL, MIXED };
@@ -58,12 +62,12 @@ struct conn {
 };
 
 struct counts {
-    uint64_t cpu_ns, client_ns, frames_in, frames_out;
+    uint64_t cpu_ns, client_ns, wall_ns, frames_in, frames_out;
 };
 
 static struct sockaddr_in server;
 static enum work work = CALLBACK;
-static unsigned conns_len = 1, requests = 10000, warm = 1000;
+static unsigned conns_len = 1, requests = 10000, warm = 1000, slices;
 static const char *target = "/status";
 static const char *interface, *fields = "";
 static long pids[PIDS_MAX];
@@ -367,16 +371,14 @@ static void frames_read(struct counts *counts)
 
 static struct counts counts_read(void)
 {
-    struct counts counts = {0};
+    struct counts counts = {.client_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID)};
 
-    usleep(SETTLE_US);
     for (unsigned i = 0; i < pids_len; i++) {
         counts.cpu_ns += process_ns(pids[i]);
     }
     if (interface != NULL) {
         frames_read(&counts);
     }
-    counts.client_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     return counts;
 }
 
@@ -387,7 +389,6 @@ static void part_run(unsigned n)
     struct epoll_event events[CONNS_MAX];
 
     todo = n;
-    samples_len = 0;
     for (unsigned i = 0; i < conns_len; i++) {
         next(&conns[i]);
     }
@@ -415,7 +416,54 @@ static double quantile_us(double part)
     return (double)samples[at < samples_len ? at : samples_len - 1] / 1e3;
 }
 
-static void measure(void)
+/* Requests that do not count. */
+static void warm_up(unsigned n)
+{
+    size_t len = samples_len;
+    unsigned n_closed = closes;
+
+    part_run(n);
+    usleep(SETTLE_US);
+    samples_len = len;
+    closes = n_closed;
+}
+
+static void slice_run(struct counts *sum, unsigned n)
+{
+    /* A kernel acknowledges at once what comes after a pause. */
+    if (slices > 0 && work != CONNECT) {
+        warm_up(WAKE * conns_len);
+    }
+    struct counts before = counts_read();
+    uint64_t begun = clock_ns(CLOCK_MONOTONIC);
+    part_run(n);
+    sum->wall_ns += clock_ns(CLOCK_MONOTONIC) - begun;
+    sum->client_ns += clock_ns(CLOCK_PROCESS_CPUTIME_ID) - before.client_ns;
+    usleep(SETTLE_US);
+    struct counts after = counts_read();
+    sum->cpu_ns += after.cpu_ns - before.cpu_ns;
+    sum->frames_in += after.frames_in - before.frames_in;
+    sum->frames_out += after.frames_out - before.frames_out;
+}
+
+static void say(const char *line)
+{
+    printf("%s\n", line);
+    fflush(stdout);
+}
+
+static void wait_for_line(void)
+{
+    int c;
+    do {
+        c = getchar();
+    } while (c != '\n' && c != EOF);
+    if (c == EOF) {
+        fail("told to end");
+    }
+}
+
+static void begin(void)
 {
     if (work != CONNECT) {
         for (unsigned i = 0; i < conns_len; i++) {
@@ -425,24 +473,31 @@ static void measure(void)
         conn_open(&conns[0]); /* until the server is there */
         conn_close(&conns[0]);
     }
-    part_run(warm);
-    closes = 0;
-    struct counts before = counts_read();
-    uint64_t begun = clock_ns(CLOCK_MONOTONIC);
-    part_run(requests);
-    uint64_t ended = clock_ns(CLOCK_MONOTONIC);
-    uint64_t client_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - before.client_ns;
-    struct counts after = counts_read();
+    warm_up(warm);
+}
 
+static void measure(void)
+{
+    struct counts sum = {0};
+    unsigned done = 0;
+
+    begin();
+    for (unsigned slice = 0; slice < slices; slice++) {
+        say(slice == 0 ? "ready" : "done");
+        wait_for_line();
+        unsigned n = requests / slices + (slice < requests % slices);
+        slice_run(&sum, n);
+        done += n;
+    }
+    slice_run(&sum, requests - done);
     qsort(samples, samples_len, sizeof *samples, compare);
     printf("{\"replies\":%u,\"seconds\":%.6f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,"
            "\"cpu_us\":%.4f,\"client_cpu_us\":%.4f,\"frames_in\":%.5f,\"frames_out\":%.5f,"
            "\"closes\":%u}\n",
-           requests, (double)(ended - begun) / 1e9, quantile_us(0.5), quantile_us(0.99),
-           quantile_us(1.0), (double)(after.cpu_ns - before.cpu_ns) / 1e3 / requests,
-           (double)client_ns / 1e3 / requests,
-           (double)(after.frames_in - before.frames_in) / requests,
-           (double)(after.frames_out - before.frames_out) / requests, closes);
+           requests, (double)sum.wall_ns / 1e9, quantile_us(0.5), quantile_us(0.99),
+           quantile_us(1.0), (double)sum.cpu_ns / 1e3 / requests,
+           (double)sum.client_ns / 1e3 / requests, (double)sum.frames_in / requests,
+           (double)sum.frames_out / requests, closes);
 }
 
 /* ---- arguments ---- */
@@ -483,6 +538,8 @@ static void option_take(const char *name, char *value)
         conns_len = number(value, CONNS_MAX);
     } else if (strcmp(name, "--requests") == 0) {
         requests = number(value, 100000000);
+    } else if (strcmp(name, "--slices") == 0) {
+        slices = number(value, 1000000);
     } else if (strcmp(name, "--warm") == 0) {
         warm = number(value, 100000000);
     } else if (strcmp(name, "--target") == 0) {
@@ -511,7 +568,7 @@ int main(int argc, char **argv)
     for (int i = 3; i < argc; i += 2) {
         option_take(argv[i], argv[i + 1]);
     }
-    samples = calloc(warm > requests ? warm : requests, sizeof *samples);
+    samples = calloc((size_t)warm + WAKE * CONNS_MAX + requests, sizeof *samples);
     poller = epoll_create1(EPOLL_CLOEXEC);
     if (samples == NULL || poller < 0 || requests == 0) {
         fail("cannot begin");

@@ -73,8 +73,8 @@ class Net:
         """A program in a namespace, on one CPU, and `first` there: its own process, since each part
         of this execs."""
         return subprocess.Popen(
-            self.inside(namespace, *command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            preexec_fn=lambda: take_cpu(cpu, first), **settings)
+            self.inside(namespace, *command), stdout=subprocess.PIPE,
+            preexec_fn=lambda: take_cpu(cpu, first), **{"stdin": subprocess.DEVNULL, **settings})
 
 
 def take_cpu(cpu, first):

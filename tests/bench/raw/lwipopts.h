@@ -42,7 +42,6 @@
 #define TCP_DEFAULT_LISTEN_BACKLOG 250
 #define LWIP_TCP_SACK_OUT          0
 #define LWIP_TCP_TIMESTAMPS        0
-#define LWIP_CHECKSUM_ON_COPY      1
 /* httpd closes first, and a caller's port that is still in TIME_WAIT there gets no connection. */
 #define TCP_MSL 500UL
 
