@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILT = f"{ROOT}/build/bench"
@@ -12,6 +13,7 @@ QUITRING = f"{BUILT}/quitring"
 TOOLS = f"{ROOT}/build/tools-bench"
 PLACES = (f"{TOOLS}/usr/sbin", f"{TOOLS}/usr/bin", "/usr/sbin", "/sbin")
 SERVER_CPU = 0
+START_S = 10
 END_S = 10
 
 HANDLED = '{"actionCode":0,"errCode":0,"errMsg":"","errDlt":"","nextCode":0}'
@@ -77,7 +79,7 @@ class Server:
             env=dict(os.environ, **libraries(command[0]), **environment))
 
     def pids(self):
-        """It and its children, which are there when it has answered once."""
+        """It and its children."""
         pid = self.process.pid
         with open(f"/proc/{pid}/task/{pid}/children") as file:
             return [pid] + [int(child) for child in file.read().split()]
@@ -196,6 +198,13 @@ class Nginx(Server):
         self.write("nginx.conf", NGINX.format(paths=paths, port=self.port, handled=HANDLED))
         self.write("status", "x" * 15000)
         self.run([program, "-p", self.folder(), "-c", "nginx.conf", "-e", "stderr"])
+        end = time.monotonic() + START_S
+        while self.process.poll() is None and len(self.pids()) < 2:  # its worker
+            if time.monotonic() > end:
+                raise Missing("nginx starts no worker")
+            time.sleep(0.01)
+        if self.process.poll() is not None:
+            raise Missing("nginx does not start")
 
 
 LIGHTTPD = """server.document-root = "{folder}"
