@@ -203,12 +203,15 @@ def remark(rounds):
 def scaling(found):
     """What a callback costs with more and fewer connections than 16."""
     works = [work for work in SCALE if work in found]
+    lines = []
     for name, base in found.get("16", {}).items():
         if works[1:] and all(found[work].get(name) for work in works):
             ratios = (statistics.median(a["cpu_us"] / b["cpu_us"]
                                         for a, b in zip(found[work][name], base)) for work in works)
-            print(f"  {label(name):<{WIDTH}}"
-                  + "".join(f"{work:>7}: {ratio:.2f}" for work, ratio in zip(works, ratios)))
+            lines.append(f"  {label(name):<{WIDTH}}" + "".join(
+                f"{work:>7}: {ratio:.2f}" for work, ratio in zip(works, ratios)))
+    if lines:
+        print("\nCPU time of a callback, to that with 16 connections", *lines, sep="\n")
 
 
 def version(command):
@@ -283,10 +286,8 @@ def main():
             for server in servers.values():
                 server.stop()
     table(found)
-    print("\nCPU time of a callback, to that with 16 connections")
     scaling(found)
     reached = goals.find(found)
-    print("\nGoals: the median of the rounds' ratios, and their range")
     goals.show(reached)
     with open(options.json, "w") as file:
         json.dump({"machine": machine(), "options": vars(options), "works": found,

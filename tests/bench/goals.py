@@ -38,6 +38,8 @@ def find(found):
 
 
 def show(results):
+    if results:
+        print("\nGoals: the median of the rounds' ratios, and their range")
     width = max((len(result["what"]) for result in results), default=0)
     for result in results:
         told = "reached" if result["reached"] else "NOT reached"
