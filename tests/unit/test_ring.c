@@ -482,14 +482,14 @@ static void test_ring_finds_without_a_look_at_those_far_before(void **state)
     (void)state;
     begin(QR_RING_MAX);
     places[0] = qr_ring_find(&ring, 1);
-    for (uint64_t seq = 1; seq < COUNT(places); seq++) {
+    for (size_t seq = 1; seq < COUNT(places); seq++) {
         struct record record = make(1 + seq % 9, 1 + seq % 7, 0);
         put(&record);
         places[seq] = places[seq - 1];
         assert_int_equal(qr_ring_next(&ring, &places[seq], &event), 1);
     }
     assert_int_equal(qr_ring_overwritten(&ring), 0);
-    for (uint64_t seq = 1; seq < COUNT(places); seq++) {
+    for (size_t seq = 1; seq < COUNT(places); seq++) {
         if (seq > QR_RING_STRIDE) {
             struct qr_ring_pos ruin = places[seq - QR_RING_STRIDE - 1];
             memset(ring.bytes + ruin.index, 0xff, places[ruin.seq].index - ruin.index);
