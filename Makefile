@@ -138,7 +138,7 @@ SECTIONS := -ffunction-sections -fdata-sections
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g
 
 # Fuzzed with small tables and limits, which an input soon fills and passes.
-FUZZ_LIMITS := -DQR_CONNS_MAX=6 -DQR_CONTENT_MAX=1024 -DQR_TARGET_MAX=256 -DQR_HEAD_MAX=1024 \
+FUZZ_LIMITS := -DQR_CONNS_MAX=6 -DQR_DESKS_MAX=4 -DQR_CONTENT_MAX=1024 -DQR_TARGET_MAX=256 -DQR_HEAD_MAX=1024 \
 	-DQR_RX_SIZE=256 -DQR_TX_SIZE=536 -DQR_JSON_DEPTH_MAX=8 -DQR_JSON_TOKENS_MAX=48 \
 	-DQR_RING_STRIDE=4 -DMEM_SANITY_CHECK=1
 

@@ -102,15 +102,26 @@ static int net_accept(void *ctx, int listener, uint16_t tag)
     return fd;
 }
 
-static int net_recv(void *ctx, int socket, void *bytes, size_t len)
+static int take_in(int socket, void *bytes, size_t len, int flags)
 {
-    ssize_t result = recv(socket, bytes, len, 0);
+    ssize_t result = recv(socket, bytes, len, flags);
 
-    (void)ctx;
     if (result == 0) {
         return QR_NET_CLOSED;
     }
     return result < 0 ? net_error() : (int)result;
+}
+
+static int net_recv(void *ctx, int socket, void *bytes, size_t len)
+{
+    (void)ctx;
+    return take_in(socket, bytes, len, 0);
+}
+
+static int net_peek(void *ctx, int socket, void *bytes, size_t len)
+{
+    (void)ctx;
+    return take_in(socket, bytes, len, MSG_PEEK);
 }
 
 static int net_send(void *ctx, int socket, const void *bytes, size_t len)
@@ -176,6 +187,7 @@ static const struct qr_net net = {
     .listen = net_listen,
     .accept = net_accept,
     .recv = net_recv,
+    .peek = net_peek,
     .send = net_send,
     .finish = net_finish,
     .close = net_close,

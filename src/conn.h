@@ -30,26 +30,14 @@ enum qr_conn_state { QR_CONN_READING, QR_CONN_WAITING, QR_CONN_REPLYING, QR_CONN
 /* How a connection is used: who goes first when slots run short. */
 enum qr_conn_use { QR_CONN_FRESH, QR_CONN_POLLER, QR_CONN_CALLER };
 
-struct qr_conn {
-    const struct qr_handler *handler;
-    struct qr_stats *stats;
-    enum qr_conn_state state;
-    enum qr_conn_use use; /* FRESH: no request yet; CALLER: the last one was a callback */
-    bool announce_close;  /* the server's wish: the next reply says Connection: close */
-    bool may_wait;        /* the server's word: an answer may wait, or go on doing so */
-    bool finish;          /* send a FIN, once; the server takes the wish back */
-    bool dead;            /* nothing more to do: close the socket … */
-    bool cut_off;         /* … with a reset, since what was sent is not worth waiting for */
-    uint64_t since_ms;    /* uptime since which it is here, idle, in a request, or in a reply */
-    uint64_t deadline_ms; /* uptime at which qr_conn_tick() acts; 0: none */
-
-    /* below: src/conn.c's own */
-    bool eof;             /* the peer has sent its FIN */
-    bool finished;        /* ours was asked for */
-    bool close_after;     /* the reply under way says Connection: close */
-    bool reply_done;      /* all of the reply is in tx or sent */
+/* What a connection works at while it has a request or a reply: src/conn.c's own, but for … */
+struct qr_desk {
+    struct qr_desk *next; /* of those that are free */
+    uint64_t since_ms;    /* … uptime since which somebody has it */
     uint64_t reply_by_ms; /* uptime at which all of the reply, or a stream's piece, must be sent */
     enum qr_framing framing;
+    bool reply_done;     /* all of the reply is in tx or sent */
+    bool half_line;      /* in front of a request: an empty line, not all of which has come */
     bool stream;         /* of the reply under way, as the response said … */
     const char *fields;  /* … and what of it has not gone to tx: of its head; NULL: none … */
     const char *content; /* … and of its content: content_left bytes … */
@@ -67,14 +55,55 @@ struct qr_conn {
     char tx[QR_TX_SIZE];
 };
 
-/* A connection was accepted. handler and stats stay the caller's and outlive it. */
+/* All desks. A connection takes one when bytes come, and gives it back as soon as it waits for a
+ * request of which nothing has come, or for nothing but the end. */
+struct qr_desks {
+    struct qr_desk *free;
+    size_t n_free;
+    char dropped[QR_DROP_SIZE]; /* what nobody reads */
+};
+
+struct qr_conn {
+    const struct qr_handler *handler;
+    struct qr_stats *stats;
+    struct qr_desks *desks;
+    struct qr_desk *desk; /* NULL: it has none */
+    enum qr_conn_state state;
+    enum qr_conn_use use; /* FRESH: no request yet; CALLER: the last one was a callback */
+    bool announce_close;  /* the server's wish: the next reply says Connection: close */
+    bool may_wait;        /* the server's word: an answer may wait, or go on doing so */
+    bool finish;          /* send a FIN, once; the server takes the wish back */
+    bool dead;            /* nothing more to do: close the socket … */
+    bool cut_off;         /* … with a reset, since what was sent is not worth waiting for */
+    bool eof;             /* src/conn.c's own: the peer has sent its FIN … */
+    bool finished;        /* … ours was asked for … */
+    bool close_after;     /* … and the reply under way says Connection: close */
+    uint64_t since_ms;    /* uptime since which it is here, idle, in a request, or in a reply */
+    uint64_t deadline_ms; /* uptime at which qr_conn_tick() acts; 0: none */
+};
+
+/* These n are free. The caller owns them, for as long as there are connections. */
+void qr_desks_init(struct qr_desks *desks, struct qr_desk *all, size_t n);
+
+/* A connection was accepted. The rest stays the caller's and outlives it. */
 void qr_conn_open(struct qr_conn *conn, const struct qr_handler *handler, struct qr_stats *stats,
-                  const struct qr_now *now);
+                  struct qr_desks *desks, const struct qr_now *now);
 
-/* Room to receive into; 0 bytes when it wants none now. Valid until the next call. */
-size_t qr_conn_rx_room(struct qr_conn *conn, char **room);
+/* It gives back what it holds. */
+void qr_conn_close(struct qr_conn *conn);
 
-/* len bytes were received into that room. */
+/* Whether it wants to receive. */
+bool qr_conn_reads(const struct qr_conn *conn);
+
+/* Room to receive into; 0 bytes when it wants none now. Valid until the next call. It takes a desk,
+ * if it reads a request and has none: one must be free. */
+size_t qr_conn_rx_room(struct qr_conn *conn, char **room, const struct qr_now *now);
+
+/* len bytes stand in that room that were not received yet, the first of a request. Returns how many
+ * of them are a whole POST; 0: they are none, and it has given its desk back. */
+size_t qr_conn_try(struct qr_conn *conn, size_t len);
+
+/* len bytes were received into that room; 0: there were none after all. */
 void qr_conn_received(struct qr_conn *conn, size_t len, const struct qr_now *now);
 
 /* The peer has sent its FIN: no more will be received. */

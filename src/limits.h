@@ -96,6 +96,17 @@
 #define QR_CONNS_MAX 24
 #endif
 
+/* Desks: what a connection needs while it has a request or a reply, and not while it is idle. Each
+ * has QR_TARGET_MAX + QR_CONTENT_MAX + QR_RX_SIZE + QR_TX_SIZE bytes, and a few hundred. Past it:
+ * others wait until one is given back, or taken back after a grace; but where there are fewer desks
+ * than slots, the last one is for callbacks that have come whole (see DESIGN.md). */
+#ifndef QR_DESKS_MAX
+#define QR_DESKS_MAX (QR_CONNS_MAX <= 24 ? QR_CONNS_MAX : 8)
+#endif
+
+/* Bytes read in one go of who is only waited for to close. */
+#define QR_DROP_SIZE 256
+
 /* Free slots at which replies begin to say Connection: close, so that the table never fills with
  * connections that may not be closed for idleness. */
 #ifndef QR_CONNS_SPARE
@@ -109,10 +120,11 @@
 #define QR_GRACE_LEAST_MS 10
 #define QR_GRACE_REST_MS  1000
 
-/* Connections that may wait for events at once, as long polls and event streams do: the others are
- * for callbacks. Past it: a long poll gets its reply at once, an event stream 503. */
+/* Connections that may wait for events at once, as long polls and event streams do, each at a desk:
+ * the others are for callbacks. Past it: a long poll gets its reply at once, an event stream 503.
+ */
 #ifndef QR_WAITERS_MAX
-#define QR_WAITERS_MAX (QR_CONNS_MAX / 3)
+#define QR_WAITERS_MAX (QR_DESKS_MAX / 3)
 #endif
 
 /* Milliseconds that those who wait are left alone after they were told: of each quit by itself,

@@ -141,6 +141,7 @@ static const struct {
     {AT(operationIDsCut), "limits_exceeded_total", "limit", "operation_id", ""},
     {AT(waitsRefused), "limits_exceeded_total", "limit", "waiters", ""},
     {AT(connectionsFull), "limits_exceeded_total", "limit", "connections", ""},
+    {AT(desksFull), "limits_exceeded_total", "limit", "desks", ""},
     {AT(timeouts), "timeouts_total", NULL, NULL,
      "Heads, contents and replies over their deadline."},
     {AT(connectionsAccepted), "connections_accepted_total", NULL, NULL, "Connections accepted."},

@@ -33,6 +33,10 @@ struct qr_net {
     /* Returns the bytes read, 1 to len; AGAIN, CLOSED, RESET, NO_MEMORY. */
     int (*recv)(void *ctx, int socket, void *bytes, size_t len);
 
+    /* As recv, but the bytes stay to be received, and there may be more of them. What else it says,
+     * the next recv says, too, or CLOSED in place of RESET. */
+    int (*peek)(void *ctx, int socket, void *bytes, size_t len);
+
     /* Returns the bytes taken, 1 to len (they are copied); AGAIN, RESET, NO_MEMORY. */
     int (*send)(void *ctx, int socket, const void *bytes, size_t len);
 

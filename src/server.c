@@ -35,6 +35,10 @@ int qr_server_open(struct qr_server *server, const struct qr_net *net,
         server->slots[i].socket = -1;
         server->slots[i].next_free = (uint16_t)(i + 1);
     }
+    server->n_wanting = 0;
+    server->desks_kept = QR_DESKS_MAX < QR_CONNS_MAX;
+    server->at_last_desk = NULL;
+    qr_desks_init(&server->desks, server->all_desks, QR_DESKS_MAX);
     server->listener = net->listen(net->ctx, port, LISTENER);
     server->accepts = server->listener >= 0;
     return server->listener < 0 ? server->listener : 0;
@@ -54,14 +58,22 @@ static uint16_t number_of(const struct qr_server *server, const struct qr_slot *
     return (uint16_t)(slot - server->slots);
 }
 
+static void want_no_desk(struct qr_server *server, struct qr_slot *slot)
+{
+    server->n_wanting -= slot->wants_desk_ms != 0;
+    slot->wants_desk_ms = 0;
+}
+
 static void release(struct qr_server *server, struct qr_slot *slot)
 {
+    want_no_desk(server, slot);
     server->stats->connectionsWaiting -= qr_conn_waits(&slot->conn);
     if (slot->conn.cut_off) {
         server->net->abort(server->net->ctx, slot->socket);
     } else {
         server->net->close(server->net->ctx, slot->socket);
     }
+    qr_conn_close(&slot->conn);
     slot->socket = -1;
     slot->next_free = server->free;
     server->free = number_of(server, slot);
@@ -78,25 +90,40 @@ static bool is_kept(const struct qr_conn *conn)
     return conn->use == QR_CONN_CALLER && conn->state != QR_CONN_CLOSING;
 }
 
+/* Whose request waits for a desk is not idle. */
+static bool is_idle_poller(const struct qr_slot *slot)
+{
+    return slot->conn.use == QR_CONN_POLLER && qr_conn_idle(&slot->conn) &&
+           slot->wants_desk_ms == 0;
+}
+
+static uint64_t busy_since_ms(const struct qr_slot *slot)
+{
+    return slot->conn.use == QR_CONN_POLLER && slot->wants_desk_ms != 0 ? slot->wants_desk_ms
+                                                                        : slot->conn.since_ms;
+}
+
 /* Uptime from which it may be given up; UINT64_MAX: it may not. There is always a grace: nobody is
  * slow before a wait has seen what came with it. */
-static uint64_t kept_until_ms(const struct qr_server *server, const struct qr_conn *conn)
+static uint64_t kept_until_ms(const struct qr_server *server, const struct qr_slot *slot)
 {
+    const struct qr_conn *conn = &slot->conn;
+
     if (is_kept(conn)) {
         return UINT64_MAX;
     }
-    if (conn->state == QR_CONN_CLOSING || qr_conn_waits(conn) ||
-        (conn->use == QR_CONN_POLLER && qr_conn_idle(conn))) {
+    if (conn->state == QR_CONN_CLOSING || qr_conn_waits(conn) || is_idle_poller(slot)) {
         return 0;
     }
-    return conn->since_ms + server->grace_ms;
+    return busy_since_ms(slot) + server->grace_ms;
 }
 
-static enum standing standing_of(const struct qr_server *server, const struct qr_conn *conn)
+static enum standing standing_of(const struct qr_server *server, const struct qr_slot *slot)
 {
+    const struct qr_conn *conn = &slot->conn;
     uint64_t now_ms = server->looked_ms;
 
-    if (now_ms < kept_until_ms(server, conn)) {
+    if (now_ms < kept_until_ms(server, slot)) {
         return KEPT;
     }
     if (conn->state == QR_CONN_CLOSING) {
@@ -105,10 +132,10 @@ static enum standing standing_of(const struct qr_server *server, const struct qr
     if (qr_conn_waits(conn)) {
         return WAITS;
     }
-    if (conn->use == QR_CONN_POLLER && qr_conn_idle(conn)) {
+    if (is_idle_poller(slot)) {
         return IDLE_POLLER;
     }
-    return conn->state == QR_CONN_READING && now_ms >= conn->since_ms + QR_GRACE_MS
+    return conn->state == QR_CONN_READING && now_ms >= busy_since_ms(slot) + QR_GRACE_MS
                ? WITHOUT_REQUEST
                : SLOW;
 }
@@ -121,7 +148,7 @@ static struct qr_slot *find_victim(struct qr_server *server)
 
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
         struct qr_slot *slot = &server->slots[i];
-        enum standing standing = slot->socket < 0 ? KEPT : standing_of(server, &slot->conn);
+        enum standing standing = slot->socket < 0 ? KEPT : standing_of(server, slot);
         if (standing == KEPT || standing < highest) {
             continue;
         }
@@ -144,7 +171,7 @@ static void shorten_grace(struct qr_server *server, const struct qr_now *now)
 /* Who takes no reply is cut off: what is kept for it to be sent would stay. */
 static void give_up(struct qr_server *server, struct qr_slot *slot, const struct qr_now *now)
 {
-    enum standing standing = standing_of(server, &slot->conn);
+    enum standing standing = standing_of(server, slot);
 
     if (standing == SLOW || standing == WITHOUT_REQUEST) {
         shorten_grace(server, now);
@@ -164,7 +191,7 @@ static bool has_room(struct qr_server *server, const struct qr_now *now)
     if (server->free != NO_SLOT) {
         return true;
     }
-    if (victim != NULL && standing_of(server, &victim->conn) != KEPT) {
+    if (victim != NULL && standing_of(server, victim) != KEPT) {
         return true;
     }
     if (now->uptime_ms < server->full_until_ms) {
@@ -173,9 +200,127 @@ static bool has_room(struct qr_server *server, const struct qr_now *now)
     server->victim = find_victim(server);
     server->full_until_ms = UINT64_MAX;
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        note_until(&server->full_until_ms, kept_until_ms(server, &server->slots[i].conn));
+        note_until(&server->full_until_ms, kept_until_ms(server, &server->slots[i]));
     }
     return server->victim != NULL;
+}
+
+/* ---- desks ---- */
+
+/* Uptime from which it has had its desk for long enough, if others want one; UINT64_MAX: never.
+ * Those who wait for events are few. A caller's grace is not shortened. */
+static uint64_t desk_until_ms(const struct qr_server *server, const struct qr_slot *slot)
+{
+    const struct qr_conn *conn = &slot->conn;
+    uint64_t since_ms;
+
+    if (slot->socket < 0 || conn->desk == NULL || qr_conn_waits(conn)) {
+        return UINT64_MAX;
+    }
+    since_ms = conn->since_ms > conn->desk->since_ms ? conn->since_ms : conn->desk->since_ms;
+    return since_ms + (conn->use == QR_CONN_CALLER ? QR_GRACE_MS : server->grace_ms);
+}
+
+/* Who has had its desk for too long, and of those the longest. NULL: nobody. */
+static struct qr_slot *find_desk_victim(struct qr_server *server)
+{
+    struct qr_slot *victim = NULL;
+    uint64_t earliest_ms = UINT64_MAX;
+
+    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
+        uint64_t until_ms = desk_until_ms(server, &server->slots[i]);
+        if (until_ms <= server->looked_ms && until_ms < earliest_ms) {
+            victim = &server->slots[i];
+            earliest_ms = until_ms;
+        }
+    }
+    return victim;
+}
+
+/* Who has waited the longest for a desk. */
+static struct qr_slot *find_wanting(struct qr_server *server)
+{
+    struct qr_slot *first = NULL;
+
+    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
+        struct qr_slot *slot = &server->slots[i];
+        if (slot->socket >= 0 && slot->wants_desk_ms != 0 &&
+            (first == NULL || slot->wants_desk_ms < first->wants_desk_ms)) {
+            first = slot;
+        }
+    }
+    return first;
+}
+
+static void want_desk(struct qr_server *server, struct qr_slot *slot, const struct qr_now *now)
+{
+    if (slot->wants_desk_ms == 0) {
+        slot->wants_desk_ms = now->uptime_ms != 0 ? now->uptime_ms : 1;
+        server->n_wanting++;
+        server->stats->desksFull++;
+    }
+}
+
+/* Takes the last desk, if what has come is a whole callback. Returns how much that is, or SIZE_MAX
+ * where receiving tells what has come instead; 0: it is none. */
+static size_t try_last_desk(struct qr_server *server, struct qr_slot *slot,
+                            const struct qr_now *now)
+{
+    char *room;
+    size_t len = qr_conn_rx_room(&slot->conn, &room, now);
+    int result = server->net->peek(server->net->ctx, slot->socket, room, len);
+
+    if (result <= 0) {
+        return SIZE_MAX;
+    }
+    server->at_last_desk = slot;
+    return qr_conn_try(&slot->conn, (size_t)result);
+}
+
+/* How much it may receive: SIZE_MAX, or a callback's length. 0: it waits for a desk. */
+static size_t may_receive(struct qr_server *server, struct qr_slot *slot, const struct qr_now *now)
+{
+    size_t len = 0;
+
+    if (slot->conn.desk != NULL || slot->conn.state != QR_CONN_READING) {
+        return SIZE_MAX;
+    }
+    if (server->n_wanting == 0 && server->desks.n_free > server->desks_kept) {
+        return SIZE_MAX;
+    }
+    if (server->desks.n_free != 0 && server->desks_kept != 0) {
+        len = try_last_desk(server, slot, now);
+    }
+    if (len == 0) {
+        want_desk(server, slot, now);
+    } else {
+        want_no_desk(server, slot);
+    }
+    return len;
+}
+
+/* The last desk is always free again at the end of a turn. Only who has not taken the replies
+ * before does not take this one. */
+static void leave_last_desk(struct qr_server *server, struct qr_slot *slot)
+{
+    if (server->at_last_desk == slot && server->desks.n_free == 0 &&
+        slot->conn.state == QR_CONN_REPLYING) {
+        slot->conn.dead = slot->conn.cut_off = true;
+        server->stats->connectionsDropped++;
+    }
+    server->at_last_desk = NULL;
+}
+
+/* When a desk may be had for who waits; UINT64_MAX: when one is given back. */
+static uint64_t desk_look_ms(const struct qr_server *server)
+{
+    uint64_t earliest_ms = UINT64_MAX;
+
+    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
+        uint64_t until_ms = desk_until_ms(server, &server->slots[i]);
+        earliest_ms = until_ms < earliest_ms ? until_ms : earliest_ms;
+    }
+    return earliest_ms;
 }
 
 /* ---- waiting ---- */
@@ -210,7 +355,7 @@ static void find_due(struct qr_server *server)
 static void note_times(struct qr_server *server, const struct qr_slot *slot)
 {
     note_until(&server->due_ms, due_ms(server, slot));
-    note_until(&server->full_until_ms, kept_until_ms(server, &slot->conn));
+    note_until(&server->full_until_ms, kept_until_ms(server, slot));
 }
 
 /* A wait that began at begin_ms has ended. A network that is behind with what came lets nobody look
@@ -292,6 +437,9 @@ static uint32_t timeout(struct qr_server *server, const struct qr_now *now, uint
         find_due(server);
     }
     at_most_ms = until(server->due_ms, now, at_most_ms);
+    if (server->n_wanting != 0) {
+        at_most_ms = until(desk_look_ms(server), now, at_most_ms);
+    }
     if (has_news(server)) {
         at_most_ms = until(server->news_again_ms, now, at_most_ms);
     }
@@ -337,19 +485,21 @@ static void count_failure(struct qr_server *server, struct qr_slot *slot, int re
 
 static void receive(struct qr_server *server, struct qr_slot *slot, const struct qr_now *now)
 {
+    size_t at_most = may_receive(server, slot, now);
     char *room;
-    size_t len = qr_conn_rx_room(&slot->conn, &room);
+    size_t len = at_most != 0 ? qr_conn_rx_room(&slot->conn, &room, now) : 0;
     int result;
 
     if (len == 0) {
         return;
     }
-    result = server->net->recv(server->net->ctx, slot->socket, room, len);
+    result = server->net->recv(server->net->ctx, slot->socket, room, len < at_most ? len : at_most);
     if (result > 0) {
         qr_conn_received(&slot->conn, (size_t)result, now);
     } else if (result == QR_NET_CLOSED) {
         qr_conn_received_fin(&slot->conn, now);
     } else {
+        qr_conn_received(&slot->conn, 0, now);
         count_failure(server, slot, result);
     }
 }
@@ -409,9 +559,8 @@ static void permit(struct qr_server *server, struct qr_slot *slot)
 /* Tells the network what the connection wants, where that has changed. */
 static void watch(struct qr_server *server, struct qr_slot *slot)
 {
-    char *room;
     bool writes = has_pending(slot);
-    bool reads = !writes && qr_conn_rx_room(&slot->conn, &room) != 0;
+    bool reads = !writes && slot->wants_desk_ms == 0 && qr_conn_reads(&slot->conn);
 
     if (reads != slot->reads || writes != slot->writes) {
         slot->reads = reads;
@@ -424,6 +573,7 @@ static void watch(struct qr_server *server, struct qr_slot *slot)
 static void end_turn(struct qr_server *server, struct qr_slot *slot, uint32_t waited)
 {
     server->stats->connectionsWaiting += qr_conn_waits(&slot->conn) - waited;
+    leave_last_desk(server, slot);
     if (slot->conn.dead || (server->listener < 0 && qr_conn_idle(&slot->conn))) {
         release(server, slot);
     } else {
@@ -535,6 +685,25 @@ static void serve_news(struct qr_server *server, const struct qr_now *now)
     }
 }
 
+/* Those who wait for a desk, the longest first, as long as there is one. */
+static void serve_wanting(struct qr_server *server, const struct qr_now *now)
+{
+    while (server->n_wanting != 0) {
+        struct qr_slot *slot = find_wanting(server);
+        char *room;
+        if (server->desks.n_free <= server->desks_kept) {
+            struct qr_slot *victim = find_desk_victim(server);
+            if (victim == NULL) {
+                return;
+            }
+            give_up(server, victim, now);
+        }
+        want_no_desk(server, slot);
+        (void)qr_conn_rx_room(&slot->conn, &room, now); /* takes it */
+        serve_slot(server, slot, true, false, now);
+    }
+}
+
 static bool accept_one(struct qr_server *server, const struct qr_now *now)
 {
     struct qr_slot *victim = server->free == NO_SLOT ? find_victim(server) : NULL;
@@ -561,7 +730,8 @@ static bool accept_one(struct qr_server *server, const struct qr_now *now)
     slot->socket = socket;
     slot->reads = true;
     slot->writes = false;
-    qr_conn_open(&slot->conn, server->handler, server->stats, now);
+    slot->wants_desk_ms = 0;
+    qr_conn_open(&slot->conn, server->handler, server->stats, &server->desks, now);
     note_times(server, slot);
     server->stats->connectionsAccepted++;
     server->stats->connectionsOpen++;
@@ -590,6 +760,7 @@ void qr_server_serve(struct qr_server *server, const struct qr_now *now)
     server->n_ready = 0;
     serve_due(server, now);
     send_on(server, senders, n_senders, now);
+    serve_wanting(server, now);
     for (size_t i = 0; knocks && i < QR_CONNS_MAX; i++) {
         knocks = accept_one(server, now);
     }

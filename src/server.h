@@ -16,9 +16,10 @@
 #include "stats.h"
 
 struct qr_slot {
-    int socket;         /* -1: free */
-    uint16_t next_free; /* of a free one; QR_CONNS_MAX: none */
-    bool reads, writes; /* what the network watches it for */
+    int socket;             /* -1: free */
+    uint16_t next_free;     /* of a free one; QR_CONNS_MAX: none */
+    bool reads, writes;     /* what the network watches it for */
+    uint64_t wants_desk_ms; /* uptime since which it waits for a desk; 0: it does not */
     struct qr_conn conn;
 };
 
@@ -43,6 +44,11 @@ struct qr_server {
     size_t n_ready;
     uint16_t ready[QR_CONNS_MAX + 1]; /* slots, and QR_CONNS_MAX for the listener */
     struct qr_slot slots[QR_CONNS_MAX];
+    size_t n_wanting;             /* slots that wait for a desk */
+    size_t desks_kept;            /* free desks that are only for whole callbacks */
+    struct qr_slot *at_last_desk; /* of these, whose turn it is; NULL: nobody's */
+    struct qr_desks desks;
+    struct qr_desk all_desks[QR_DESKS_MAX];
 };
 
 /* Starts to listen. The caller owns all of it, until the end. Returns 0 or a negative

@@ -34,6 +34,7 @@
     X(connectionsIdleClosed) /* conn: closed for idleness */                                       \
     X(connectionsDropped)    /* server: closed to make room for another */                         \
     X(connectionsFull)       /* server: times that no slot was free and none could be freed */     \
+    X(desksFull)             /* server: requests that had to wait for a desk */                    \
     X(connectionsWaiting)    /* server: a gauge: whose replies wait for events */                  \
     X(waitsRefused)          /* api: over QR_WAITERS_MAX */                                        \
     X(networkNoMemory)       /* server: times that the network was out of memory */

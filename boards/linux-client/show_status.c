@@ -14,10 +14,10 @@ static struct qr_out out;
 
 /* Counters of what people should know when it is not 0. */
 static const char *const troubles[] = {
-    "badRequests",      "targetTooLong", "headTooLarge",       "contentTooLarge",
-    "chunkExtTooLarge", "jsonTooDeep",   "jsonTooManyTokens",  "idTooLong",
-    "operationIDsCut",  "timeouts",      "connectionsDropped", "connectionsFull",
-    "connectionsReset", "waitsRefused",  "networkNoMemory",
+    "badRequests",      "targetTooLong",    "headTooLarge",       "contentTooLarge",
+    "chunkExtTooLarge", "jsonTooDeep",      "jsonTooManyTokens",  "idTooLong",
+    "operationIDsCut",  "timeouts",         "connectionsDropped", "connectionsFull",
+    "desksFull",        "connectionsReset", "waitsRefused",       "networkNoMemory",
 };
 #define TROUBLES_N (sizeof troubles / sizeof troubles[0])
 

@@ -366,10 +366,10 @@ def test_slow_reader_holds_nobody_up_and_sees_no_torn_event(start, net):
 
 @pytest.mark.parametrize("net", SLOW_NETS)
 def test_callers_are_served_beside_many_slow_readers(start, net):
-    """Half of the connections are such readers."""
+    """Half of those who may be busy are such readers."""
     server = start.on(net, *ring_of(LONG_RING))
     fill(server, range(1, LONG_N + 1), LONG_GROUP)
-    readers = [server.raw(receive_bytes=4096) for _ in range(CONNS_MAX // 2)]
+    readers = [server.raw(receive_bytes=4096) for _ in range(BOARD.limit("DESKS_MAX") // 2)]
     try:
         for reader in readers:
             reader.send(get_long(server))

@@ -41,7 +41,7 @@ static void start(void)
 
 static void turn(uint32_t ms)
 {
-    unsigned open = 0, waiting = 0;
+    unsigned open = 0, waiting = 0, desks = 0, wanting = 0;
 
     now.uptime_ms += ms;
     qr_server_wait(&server, &now, UINT32_MAX);
@@ -49,10 +49,13 @@ static void turn(uint32_t ms)
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
         open += server.slots[i].socket >= 0;
         waiting += server.slots[i].socket >= 0 && qr_conn_waits(&server.slots[i].conn);
+        desks += server.slots[i].socket >= 0 && server.slots[i].conn.desk != NULL;
+        wanting += server.slots[i].socket >= 0 && server.slots[i].wants_desk_ms != 0;
     }
     FUZZ_HOLDS(fake_misuse()[0] == '\0');
     FUZZ_HOLDS(open == fake_open() && open == stats.connectionsOpen);
     FUZZ_HOLDS(waiting == stats.connectionsWaiting && waiting <= QR_WAITERS_MAX);
+    FUZZ_HOLDS(desks + server.desks.n_free == QR_DESKS_MAX && wanting == server.n_wanting);
     FUZZ_HOLDS(open <= stats.connectionsOpenMost && stats.connectionsOpenMost <= QR_CONNS_MAX);
     FUZZ_HOLDS(stats.connectionsOpenMost <= stats.connectionsAccepted);
     FUZZ_HOLDS(stats.callbacks == stats.stored + stats.refused + stats.ignored);
@@ -116,18 +119,19 @@ static void act(struct fuzz_input *input)
 /* ---- the end ---- */
 
 /* Who may stay for ever: idle callers, and readers of an event stream that have taken all. */
-static bool may_stay(const struct qr_conn *conn)
+static bool may_stay(const struct qr_slot *slot)
 {
+    const struct qr_conn *conn = &slot->conn;
     const char *bytes;
 
-    return (qr_conn_idle(conn) && conn->use == QR_CONN_CALLER) ||
-           (conn->stream && qr_conn_waits(conn) && qr_conn_tx_pending(conn, &bytes) == 0);
+    return (qr_conn_idle(conn) && conn->use == QR_CONN_CALLER && slot->wants_desk_ms == 0) ||
+           (qr_conn_waits(conn) && conn->desk->stream && qr_conn_tx_pending(conn, &bytes) == 0);
 }
 
 static bool all_may_stay(void)
 {
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        if (server.slots[i].socket >= 0 && !may_stay(&server.slots[i].conn)) {
+        if (server.slots[i].socket >= 0 && !may_stay(&server.slots[i])) {
             return false;
         }
     }

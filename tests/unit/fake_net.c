@@ -286,6 +286,25 @@ static int fake_net_recv(void *ctx, int socket, void *bytes, size_t len)
     return (int)len;
 }
 
+static int fake_net_peek(void *ctx, int socket, void *bytes, size_t len)
+{
+    const struct client *c = live_socket(socket);
+
+    if (ctx != &net || c == NULL || len == 0) {
+        misuse("peek at no bytes");
+        return QR_NET_FAILED;
+    }
+    if (c->gone) {
+        return QR_NET_RESET;
+    }
+    if (c->in_off == c->in_len) {
+        return c->fin ? QR_NET_CLOSED : QR_NET_AGAIN;
+    }
+    len = len < c->in_len - c->in_off ? len : c->in_len - c->in_off;
+    memcpy(bytes, c->in + c->in_off, len);
+    return (int)len;
+}
+
 static int fake_net_send(void *ctx, int socket, const void *bytes, size_t len)
 {
     struct client *c = live_socket(socket);
@@ -465,6 +484,7 @@ const struct qr_net *fake_start(void)
         .listen = fake_net_listen,
         .accept = fake_net_accept,
         .recv = fake_net_recv,
+        .peek = fake_net_peek,
         .send = fake_net_send,
         .finish = fake_net_finish,
         .close = fake_net_close,

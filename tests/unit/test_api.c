@@ -77,6 +77,8 @@ static int setup(void **state)
 
 struct client {
     struct qr_conn conn;
+    struct qr_desks desks; /* of its own */
+    struct qr_desk desk;
     char out[OUT_MAX];
     size_t out_len, out_read;
 };
@@ -87,7 +89,8 @@ static struct wire_reply reply;
 static void open_client(struct client *c)
 {
     c->out_len = c->out_read = 0;
-    qr_conn_open(&c->conn, &handler, &stats, &now);
+    qr_desks_init(&c->desks, &c->desk, 1);
+    qr_conn_open(&c->conn, &handler, &stats, &c->desks, &now);
 }
 
 static size_t take(struct client *c, size_t len)
@@ -117,7 +120,7 @@ static void give(struct client *c, const char *bytes, size_t len)
 
     while (at < len) {
         char *room;
-        size_t n = qr_conn_rx_room(&c->conn, &room);
+        size_t n = qr_conn_rx_room(&c->conn, &room, &now);
         if (n == 0) {
             assert_int_not_equal(take(c, SIZE_MAX), 0);
             continue;

@@ -222,6 +222,8 @@ static const struct qr_handler handler = {.ctx = handled, .handle = handle, .ref
 #define OUT_MAX  400000u
 
 static struct qr_conn conn;
+static struct qr_desks desks;
+static struct qr_desk desk;
 static struct qr_stats stats;
 static struct qr_now now;
 static char out[OUT_MAX]; /* what the client received */
@@ -230,6 +232,8 @@ static size_t out_len, out_read;
 static void open_conn(void)
 {
     memset(&conn, 0xa5, sizeof conn); /* it counts on nothing */
+    memset(&desk, 0xa5, sizeof desk);
+    qr_desks_init(&desks, &desk, 1);
     memset(&stats, 0, sizeof stats);
     now = (struct qr_now){.uptime_ms = START_MS};
     handled[0] = '\0';
@@ -239,7 +243,7 @@ static void open_conn(void)
     smallest_cap = SIZE_MAX;
     tidings = NULL;
     again_ms = AGAIN_MS;
-    qr_conn_open(&conn, &handler, &stats, &now);
+    qr_conn_open(&conn, &handler, &stats, &desks, &now);
 }
 
 static int setup(void **state)
@@ -281,7 +285,7 @@ static void give(const char *bytes, size_t len)
 {
     char *room;
 
-    assert_true(qr_conn_rx_room(&conn, &room) >= len);
+    assert_true(qr_conn_rx_room(&conn, &room, &now) >= len);
     memcpy(room, bytes, len);
     qr_conn_received(&conn, len, &now);
 }
@@ -298,7 +302,7 @@ static void give_long(const char *bytes, size_t len, size_t take_step)
 
     while (at < len && !conn.dead) {
         char *room;
-        size_t n = qr_conn_rx_room(&conn, &room);
+        size_t n = qr_conn_rx_room(&conn, &room, &now);
         if (n == 0) {
             assert_int_not_equal(take(take_step), 0);
             continue;
@@ -312,9 +316,7 @@ static void give_long(const char *bytes, size_t len, size_t take_step)
 
 static bool takes_input(void)
 {
-    char *room;
-
-    return qr_conn_rx_room(&conn, &room) != 0;
+    return qr_conn_reads(&conn);
 }
 
 static size_t pending(void)
@@ -945,14 +947,14 @@ static void test_conn_sends_its_fin_to_a_client_that_sends_none(void **state)
 
 static void test_conn_drops_what_comes_while_closing(void **state)
 {
-    static char junk[QR_RX_SIZE];
+    static char junk[QR_DROP_SIZE];
 
     (void)state;
     exchange("GET /echo HTTP/1.0\r\n\r\n");
     memset(junk, 'j', sizeof junk);
     for (unsigned i = 1; i < QR_CLOSE_TIMEOUT_MS; i++) {
         tick_at(START_MS + i);
-        give(junk, sizeof junk); /* there is always room, and it extends nothing */
+        give(junk, QR_DROP_SIZE); /* there is always room, and it extends nothing */
         assert_int_equal(pending(), 0);
         assert_false(conn.dead || conn.finish);
     }
@@ -1558,7 +1560,7 @@ static void test_conn_stream_ends_with_the_clients_fin_and_ignores_its_bytes(voi
     begin_wait(GET("/events"));
     take_all();
     for (int i = 0; i < 20; i++) {
-        assert_int_equal(qr_conn_rx_room(&conn, &room), QR_RX_SIZE);
+        assert_int_equal(qr_conn_rx_room(&conn, &room, &now), QR_RX_SIZE);
         memset(room, 'x', QR_RX_SIZE);
         qr_conn_received(&conn, QR_RX_SIZE, &now);
     }
@@ -1580,7 +1582,7 @@ static void test_conn_stream_has_room_whatever_came_behind_its_request(void **st
     begin_wait(bytes);
     take_all();
     assert_true(qr_conn_waits(&conn));
-    assert_int_not_equal(qr_conn_rx_room(&conn, &room), 0);
+    assert_int_not_equal(qr_conn_rx_room(&conn, &room, &now), 0);
 }
 
 /* Where a request that follows would begin is then not known any more. */

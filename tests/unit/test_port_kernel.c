@@ -219,6 +219,7 @@ static void test_port_kernel_gives_the_bytes_that_came_and_then_again(void **sta
     assert_int_equal(net->recv(net->ctx, server, bytes, sizeof bytes), QR_NET_AGAIN);
     assert_int_equal(send(client, "abc", 3, 0), 3);
     wait_for(TAG);
+    assert_int_equal(net->peek(net->ctx, server, bytes, 2), 2);
     assert_int_equal(net->recv(net->ctx, server, bytes, 2), 2);
     assert_memory_equal(bytes, "ab", 2);
     assert_int_equal(net->recv(net->ctx, server, bytes, sizeof bytes), 1);
@@ -265,6 +266,7 @@ static void test_port_kernel_recv_says_closed_behind_the_bytes_before_a_fin(void
     wait_for(TAG);
     assert_int_equal(net->recv(net->ctx, server, bytes, sizeof bytes), 1);
     wait_for(TAG);
+    assert_int_equal(net->peek(net->ctx, server, bytes, sizeof bytes), QR_NET_CLOSED);
     assert_int_equal(net->recv(net->ctx, server, bytes, sizeof bytes), QR_NET_CLOSED);
     assert_int_equal(net->send(net->ctx, server, "y", 1), 1);
     assert_int_equal(recv(client, bytes, sizeof bytes, 0), 1);

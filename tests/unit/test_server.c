@@ -81,6 +81,7 @@ static int teardown(void **state)
     qr_server_close(&server);
     assert_int_equal(fake_open(), 0);
     assert_int_equal(stats.connectionsOpen, 0);
+    assert_int_equal(server.n_wanting, 0);
     assert_false(fake_listening());
     assert_string_equal(fake_misuse(), "");
     return 0;
@@ -2249,6 +2250,311 @@ static void test_server_counts_connections_by_state(void **state)
     assert_int_equal(qr_server_count(&server, QR_CONN_CLOSING), 1);
 }
 
+/* ---- fewer desks than slots ---- */
+
+#define SLOW_HEAD "POST /call"
+#define TWO_PARTS                                                                                  \
+    "POST /callbackAfterQuitGroupCommand HTTP/1.1\r\nHost: a\r\nContent-Length: 33\r\n\r\n"
+
+static void with_desks(size_t n)
+{
+    start();
+    qr_desks_init(&server.desks, server.all_desks, n);
+    server.desks_kept = 1;
+}
+
+/* Clients that hold all desks but the last. Returns the first one's number; the others follow. */
+static int hold_desks(size_t n, const char *what, size_t room)
+{
+    int first = -1;
+
+    for (size_t i = 1; i < n; i++) {
+        int client = connect_client();
+        first = i == 1 ? client : first;
+        fake_set_room(client, room);
+        send_text(client, what);
+    }
+    settle();
+    assert_int_equal(server.desks.n_free, 1);
+    assert_int_equal(stats.desksFull, 0);
+    return first;
+}
+
+static void test_server_lends_no_desk_to_who_is_idle(void **state)
+{
+    int callers[CONNS_AT_EASE];
+
+    (void)state;
+    with_desks(2);
+    for (size_t i = 0; i < COUNT(callers); i++) {
+        callers[i] = client_after(i % 3 == 0 ? POLL : CALL);
+        assert_int_equal(server.desks.n_free, 2);
+    }
+    for (size_t i = 0; i < COUNT(callers); i++) {
+        send_text(callers[i], CALL CALL);
+    }
+    turn();
+    for (size_t i = 0; i < COUNT(callers); i++) {
+        assert_reply(callers[i]);
+        assert_reply(callers[i]);
+    }
+    assert_int_equal(stats.desksFull, 0);
+    for (size_t i = 0; i < COUNT(callers); i++) {
+        send_text(callers[i], "\r\n"); /* nothing of a request */
+        settle();
+        assert_int_equal(server.desks.n_free, 2);
+    }
+}
+
+/* What ends, or was announced and did not come, costs none either. */
+static void test_server_has_its_desks_back_whatever_happens(void **state)
+{
+    static const char *const sent[] = {"",
+                                       SLOW_HEAD,
+                                       TWO_PARTS,
+                                       "\r",
+                                       CALL,
+                                       POLL,
+                                       "GET / HTTP/1.0\r\n\r\n",
+                                       "GET /events HTTP/1.1\r\nHost: a\r\n\r\n",
+                                       "nonsense\r\n\r\n"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(sent); i++) {
+        for (int how = 0; how < 3; how++) {
+            int client;
+            with_desks(3);
+            client = client_with(sent[i]);
+            settle();
+            assert_true(server.desks.n_free >= 2);
+            if (how == 0) {
+                fake_reset(client);
+            } else if (how == 1) {
+                fake_fin(client);
+            } else {
+                fake_fail(FAKE_RECV, 1, 0, QR_NET_NO_MEMORY);
+                send_text(client, CALL);
+                settle();
+                fake_reset(client);
+            }
+            settle();
+            assert_int_equal(server.desks.n_free, 3);
+            assert_int_equal(fake_open(), 0);
+        }
+    }
+}
+
+/* However the others hold on to theirs, and whether the caller was there before or not. */
+static void test_server_serves_whole_callbacks_at_once_without_a_free_desk(void **state)
+{
+    (void)state;
+    for (size_t i = 1; i < COUNT(stuck); i++) {
+        int old[3];
+        uint64_t begin_ms;
+        with_desks(4);
+        for (size_t j = 0; j < COUNT(old); j++) {
+            old[j] = client_after(CALL);
+        }
+        (void)hold_desks(4, stuck[i].sent, stuck[i].room);
+        begin_ms = now.uptime_ms;
+        for (size_t j = 0; j < COUNT(old); j++) {
+            int fresh = client_with(CALL CALL);
+            send_text(old[j], CALL);
+            settle();
+            assert_reply(old[j]);
+            assert_reply(fresh);
+            assert_reply(fresh);
+            assert_int_equal(server.desks.n_free, 1);
+        }
+        assert_int_equal(now.uptime_ms, begin_ms);
+        assert_int_equal(stats.desksFull, 0);
+        assert_int_equal(stats.connectionsDropped, 0);
+    }
+}
+
+/* Others wait, their bytes unread, until who had a desk for longest has used up its grace. */
+static void test_server_takes_desks_back_from_who_is_slow(void **state)
+{
+    static const char *const wanting[] = {HEALTH, POLL, SLOW_HEAD, TWO_PARTS, "nonsense\r\n\r\n"};
+
+    (void)state;
+    for (size_t i = 1; i < COUNT(stuck); i++) {
+        for (size_t j = 0; j < COUNT(wanting); j++) {
+            int first, client;
+            with_desks(3);
+            first = hold_desks(3, stuck[i].sent, stuck[i].room);
+            client = client_with(wanting[j]);
+            pass(QR_GRACE_MS - 1);
+            assert_int_equal(fake_unread(client), strlen(wanting[j]));
+            assert_int_equal(stats.desksFull, 1);
+            assert_int_equal(stats.connectionsDropped, 0);
+            pass(1);
+            assert_int_equal(fake_unread(client), 0);
+            assert_int_equal(stats.connectionsDropped, 1);
+            assert_state(first, stuck[i].end);
+            assert_state(first + 1, FAKE_OPEN);
+            assert_int_equal(stats.desksFull, 1);
+        }
+    }
+}
+
+static void test_server_lends_desks_in_the_order_of_coming(void **state)
+{
+    int first, clients[4];
+
+    (void)state;
+    with_desks(2);
+    first = hold_desks(2, SLOW_HEAD, SIZE_MAX);
+    for (size_t i = 0; i < COUNT(clients); i++) {
+        now.uptime_ms += i == 0 ? 0 : 10;
+        clients[i] = client_with(SLOW_HEAD);
+        settle();
+    }
+    assert_int_equal(stats.desksFull, COUNT(clients));
+    for (size_t i = 0; i < COUNT(clients); i++) {
+        for (size_t j = 0; j < COUNT(clients); j++) {
+            assert_int_equal(fake_unread(clients[j]), j < i ? 0 : strlen(SLOW_HEAD));
+        }
+        fake_fin(i == 0 ? first : clients[i - 1]); /* one goes, one comes */
+        settle();
+    }
+    assert_int_equal(stats.connectionsDropped, 0);
+}
+
+/* Who is kept is not closed for being idle; but a desk is not to idle at. Its grace is never
+ * shortened. */
+static void test_server_takes_a_desk_back_from_a_slow_caller(void **state)
+{
+    int caller, client;
+
+    (void)state;
+    with_desks(2);
+    caller = client_after(CALL);
+    send_text(caller, SLOW_HEAD);
+    settle();
+    server.grace_ms = QR_GRACE_LEAST_MS;
+    server.grace_used_ms = now.uptime_ms;
+    client = client_with(HEALTH);
+    pass(QR_GRACE_MS - 1);
+    assert_state(caller, FAKE_OPEN);
+    pass(1);
+    assert_state(caller, FAKE_CLOSED);
+    assert_reply(client);
+}
+
+static void test_server_shortens_the_grace_at_desks_while_many_use_it_up(void **state)
+{
+    uint64_t begin_ms;
+    int caller;
+
+    (void)state;
+    with_desks(3);
+    (void)hold_desks(3, SLOW_HEAD, SIZE_MAX);
+    begin_ms = now.uptime_ms;
+    for (int i = 0; i < CONNS_AT_EASE - 3; i++) {
+        (void)client_with(SLOW_HEAD);
+    }
+    settle();
+    caller = client_with(TWO_PARTS);
+    while (fake_unread(caller) != 0) {
+        pass(1);
+    }
+    assert_in_range(now.uptime_ms - begin_ms, QR_GRACE_MS, 4 * QR_GRACE_MS);
+}
+
+/* They are few, and have their place as long as they wait. */
+static void test_server_takes_no_desk_from_who_waits_for_events(void **state)
+{
+    int waiting, client;
+
+    (void)state;
+    with_desks(2);
+    waiting = client_with("GET /status?wait=30 HTTP/1.1\r\nHost: a\r\n\r\n");
+    settle();
+    assert_int_equal(stats.connectionsWaiting, 1);
+    client = client_with(HEALTH);
+    pass(4 * QR_GRACE_MS);
+    assert_int_equal(fake_unread(client), strlen(HEALTH));
+    assert_state(waiting, FAKE_OPEN);
+    send_text(client_with(""), CALL);
+    settle();
+    assert_reply(waiting);
+    assert_reply(client);
+}
+
+/* What it has said is not read, but the end is noticed. */
+static void test_server_lets_go_who_waits_for_a_desk(void **state)
+{
+    int client;
+
+    (void)state;
+    with_desks(2);
+    (void)hold_desks(2, SLOW_HEAD, SIZE_MAX);
+    client = client_with(HEALTH);
+    settle();
+    fake_reset(client);
+    settle();
+    assert_int_equal(fake_open(), 1);
+    assert_int_equal(server.n_wanting, 0);
+    (void)client_with(HEALTH);
+    settle();
+    qr_server_stop(&server);
+    settle();
+    assert_int_equal(server.n_wanting, 0);
+}
+
+/* A poller whose request waits is not idle: it is not the first to go when slots are short. */
+static void test_server_keeps_a_poller_whose_request_waits_for_a_desk(void **state)
+{
+    int poller, idle;
+
+    (void)state;
+    with_desks(2);
+    poller = client_after(HEALTH);
+    idle = client_after(HEALTH);
+    (void)hold_desks(2, SLOW_HEAD, SIZE_MAX);
+    now.uptime_ms += 1;
+    send_text(poller, HEALTH);
+    settle();
+    for (int i = 3; i < QR_CONNS_MAX; i++) {
+        (void)connect_client();
+    }
+    settle();
+    assert_state(idle, FAKE_OPEN);
+    (void)connect_client();
+    settle();
+    assert_state(idle, FAKE_CLOSED);
+    assert_state(poller, FAKE_OPEN);
+    pass(QR_GRACE_MS);
+    assert_reply(poller);
+}
+
+/* The last desk is not for long replies, nor for those who do not take theirs. */
+static void test_server_has_the_last_desk_back_at_once(void **state)
+{
+    int caller;
+
+    (void)state;
+    with_desks(2);
+    (void)hold_desks(2, SLOW_HEAD, SIZE_MAX);
+    caller = connect_client();
+    fake_set_room(caller, 10);
+    send_text(caller, CALL);
+    settle();
+    assert_state(caller, FAKE_RESET);
+    assert_int_equal(stats.connectionsDropped, 1);
+    assert_int_equal(server.desks.n_free, 1);
+    caller = client_with("POST /status HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    settle();
+    assert_true(has_reply(caller));
+    assert_int_equal(reply.status, 405);
+    send_text(caller, CALL SLOW_HEAD); /* of which the second part waits */
+    settle();
+    assert_reply(caller);
+    assert_int_equal(fake_unread(caller), strlen(SLOW_HEAD));
+    assert_int_equal(server.desks.n_free, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -2323,6 +2629,17 @@ int main(void)
         TEST(test_server_closes_who_becomes_idle_after_the_stop),
         TEST(test_server_lets_clients_close_when_it_stops),
         TEST(test_server_closes_everything),
+        TEST(test_server_lends_no_desk_to_who_is_idle),
+        TEST(test_server_has_its_desks_back_whatever_happens),
+        TEST(test_server_serves_whole_callbacks_at_once_without_a_free_desk),
+        TEST(test_server_takes_desks_back_from_who_is_slow),
+        TEST(test_server_lends_desks_in_the_order_of_coming),
+        TEST(test_server_takes_a_desk_back_from_a_slow_caller),
+        TEST(test_server_shortens_the_grace_at_desks_while_many_use_it_up),
+        TEST(test_server_takes_no_desk_from_who_waits_for_events),
+        TEST(test_server_lets_go_who_waits_for_a_desk),
+        TEST(test_server_keeps_a_poller_whose_request_waits_for_a_desk),
+        TEST(test_server_has_the_last_desk_back_at_once),
     };
 
     return cmocka_run_group_tests_name("server", tests, NULL, NULL);
