@@ -10,6 +10,7 @@
 #include "lwip/sys.h"
 #include "lwip/tcp.h"
 #include "pump.h"
+#include "room.h"
 
 /* Bytes of a window below which it is not halved for segments. */
 #define SMALL_WINDOW 512
@@ -98,16 +99,6 @@ static bool fits(const struct tcp_pcb *pcb, const struct tcp_hdr *header, const 
     return true;
 }
 
-static bool has_unread(const struct tcp_pcb *pcb)
-{
-    return pcb->rcv_wnd != TCP_WND;
-}
-
-static bool buffers_are_few(void)
-{
-    return lwip_stats.memp[MEMP_PBUF_POOL]->used > PBUF_POOL_SIZE - QR_LWIP_PBUFS_KEPT;
-}
-
 err_t qr_hook_tcp_in(struct tcp_pcb *pcb, const struct tcp_hdr *header, u16_t options_len,
                      u16_t first_len, const u8_t *second, const struct pbuf *p)
 {
@@ -123,7 +114,7 @@ err_t qr_hook_tcp_in(struct tcp_pcb *pcb, const struct tcp_hdr *header, u16_t op
     if (pcb->snd_wnd_max < SMALL_WINDOW) {
         pcb->snd_wnd_max = 2 * TCP_MSS;
     }
-    return p->tot_len != 0 && has_unread(pcb) && buffers_are_few() ? ERR_MEM : ERR_OK;
+    return qr_room_to_receive(pcb, header->seqno, p) ? ERR_OK : ERR_MEM;
 }
 
 /* Whether the connection is that which a segment belongs to. */

@@ -24,7 +24,8 @@ struct pbuf;
  *   for a largest window of nothing, or very little, it gets that of two full segments to reckon
  *   with. A segment longer than the window is split when it is sent;
  * - take data until its buffers are gone, so that a few who send and do not read keep the others
- *   out: when buffers are few, it is refused where some is unread already. */
+ *   out: when buffers are few, it is refused where some is unread already, where it comes too
+ * early, and at last where it is longer than a callback (room.h). */
 err_t qr_hook_tcp_in(struct tcp_pcb *pcb, const struct tcp_hdr *header, u16_t options_len,
                      u16_t first_len, const u8_t *second, const struct pbuf *p);
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options_len, first_len, second, p)                 \

@@ -65,31 +65,57 @@
 #define MEMP_NUM_SYS_TIMEOUT                                                                       \
     (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 2 * QR_WITH_NTP +                                             \
      QR_WITH_MDNS * (1 + 6 * (1 + QR_WITH_IPV6) + MDNS_MAX_STORED_PKTS))
-/* Segments that are sent and not acknowledged, and those that came too early. */
+/* Connections whose replies may fill their send buffers at once. */
+#ifndef QR_LWIP_SENDERS
+#define QR_LWIP_SENDERS (QR_DESKS_MAX / 2)
+#endif
+
+/* Segments that are sent and not acknowledged: of those, whose queues may be full; of each
+ * connection, where a small reply and a FIN have room (port/room.c); in the backlog, a SYN's
+ * answer. What comes too early is kept while there are enough. */
+#define QR_LWIP_SEGS 2
 #define MEMP_NUM_TCP_SEG                                                                           \
-    ((TCP_SND_QUEUELEN + TCP_OOSEQ_MAX_PBUFS) * (QR_CONNS_MAX + QR_LWIP_CLOSING))
+    ((TCP_SND_QUEUELEN + TCP_OOSEQ_MAX_PBUFS) * QR_LWIP_SENDERS + QR_LWIP_SEGS * MEMP_NUM_TCP_PCB)
 #define TCP_LISTEN_BACKLOG         1
 #define TCP_DEFAULT_LISTEN_BACKLOG QR_LWIP_BACKLOG
 
-/* Bytes for what is sent and not yet acknowledged, ARP, ICMP, DHCP and mDNS. A reader that takes
- * nothing holds a send buffer in at most TCP_SND_QUEUELEN pieces, each with about 110 bytes around
- * it: all connections may be such readers, and never keep a callback from its reply. When it runs
- * out, sending waits. */
+/* Bytes for ARP, ICMP, DHCP, mDNS, and frames that are received when the pool for them is empty. */
+#ifndef QR_LWIP_HEAP_BASE
+#define QR_LWIP_HEAP_BASE (8 * 1024)
+#endif
+
+/* Bytes around a piece that is sent, in the heap; and of a piece that is always possible: a
+ * callback's reply has some 150. */
+#define QR_LWIP_AROUND 110
+#define QR_LWIP_PIECE  192
+#define QR_LWIP_REPLY  (QR_LWIP_PIECE + QR_LWIP_AROUND)
+
+/* Bytes for that, and for what is sent and not yet acknowledged. A reader that takes nothing holds
+ * a send buffer, in at most TCP_SND_QUEUELEN pieces: QR_LWIP_SENDERS may do so. When memory runs
+ * low, who has something that is not acknowledged gets no more, and others a piece (port/room.c):
+ * so whoever reads nothing never keeps a callback from its reply. */
 #ifndef MEM_SIZE
-#define MEM_SIZE (12 * 1024 + QR_CONNS_MAX * (TCP_SND_BUF + 110 * TCP_SND_QUEUELEN))
+#define MEM_SIZE                                                                                   \
+    (QR_LWIP_HEAP_BASE + QR_CONNS_MAX * QR_LWIP_REPLY +                                            \
+     QR_LWIP_SENDERS * (TCP_SND_BUF + QR_LWIP_AROUND * TCP_SND_QUEUELEN))
 #endif
 
 /* Received frames. A callback fits into one of these buffers, a full segment of 1460 bytes into
- * three. When they become few, a connection that has unread data gets no more (port/hooks.c):
- * QR_LWIP_PBUFS_KEPT are for a full segment of each of the others, with its headers. Small frames,
+ * three. When they become few, a connection that has unread data gets no more, and none what comes
+ * too early (port/room.c): QR_LWIP_PBUFS_KEPT are for a full segment of some of the others, and one
+ * as long as a callback of each: when only those are left, there are no longer ones. Small frames,
  * such as bare acknowledgements, come from the heap where the pool is empty. */
 #ifndef PBUF_POOL_BUFSIZE
-#define PBUF_POOL_BUFSIZE 640
+#define PBUF_POOL_BUFSIZE 512
 #endif
+#define QR_LWIP_PBUFS(len)  (((len) + PBUF_POOL_BUFSIZE - 1) / PBUF_POOL_BUFSIZE)
+#define QR_LWIP_FULL_PBUFS  QR_LWIP_PBUFS(TCP_MSS + 54 + ETH_PAD_SIZE)
+#define QR_LWIP_SMALL_PBUFS QR_LWIP_PBUFS(512)
+#define QR_LWIP_PBUFS_LAST  (QR_LWIP_SMALL_PBUFS * QR_CONNS_MAX)
 #define QR_LWIP_PBUFS_KEPT                                                                         \
-    ((TCP_MSS + 54 + ETH_PAD_SIZE + PBUF_POOL_BUFSIZE - 1) / PBUF_POOL_BUFSIZE * QR_CONNS_MAX)
+    (QR_LWIP_PBUFS_LAST + (QR_LWIP_FULL_PBUFS - QR_LWIP_SMALL_PBUFS) * QR_LWIP_SENDERS)
 #ifndef PBUF_POOL_SIZE
-#define PBUF_POOL_SIZE (16 + QR_CONNS_MAX + QR_LWIP_PBUFS_KEPT)
+#define PBUF_POOL_SIZE (16 + QR_LWIP_SENDERS + QR_LWIP_PBUFS_KEPT)
 #endif
 
 /* Slots of a mailbox: segments that wait to be read on a connection. lwIP keeps what finds no slot,
@@ -102,9 +128,9 @@
 /* ---- IPv4 and IPv6 on Ethernet ---- */
 
 /* Hosts whose addresses on the link are kept: a LAN of callers and pollers, and the gateway. lwIP
- * can count 127, and looks through them for each one that it does not know. The one that was not
- * needed for longest gives way. */
-#define QR_LWIP_HOSTS (QR_CONNS_MAX < 62 ? QR_CONNS_MAX + 2 : 64)
+ * looks through all of them for each one that it does not know. The one that was not needed for
+ * longest gives way. */
+#define QR_LWIP_HOSTS (QR_CONNS_MAX < 30 ? QR_CONNS_MAX + 2 : 32)
 
 #define LWIP_IPV4                 1
 #define LWIP_IPV6                 QR_WITH_IPV6
@@ -213,7 +239,7 @@
 #endif
 #define LWIP_TCP_RTO_TIME   1000 /* RFC 6298; of 3 s, a caller waits for one in its 5 s */
 #define TCP_QUEUE_OOSEQ     1
-#define TCP_OOSEQ_MAX_PBUFS 2 /* of a connection; the rest is sent again */
+#define TCP_OOSEQ_MAX_PBUFS 3 /* of a connection: one full segment; the rest is sent again */
 #define LWIP_TCP_SACK_OUT   0
 #define LWIP_TCP_TIMESTAMPS 0
 #define LWIP_TCP_KEEPALIVE  1 /* dead callers go this way; the times are set by net_lwip.c */

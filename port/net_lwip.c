@@ -17,6 +17,7 @@
 #include "netif_board.h"
 #include "netif/ethernet.h"
 #include "pump.h"
+#include "room.h"
 #include "wall_clock.h"
 
 static struct netif netif;
@@ -245,24 +246,39 @@ static int net_peek(void *ctx, int socket, void *bytes, size_t len)
     return take_in(socket, bytes, len, MSG_PEEK);
 }
 
-/* lwIP queues all of a piece or nothing, in segments of the peer's size, of which it has few. */
-static size_t room_for(int socket, size_t len)
+/* Not before something was acknowledged, or lwIP's timer says so, twice a second. */
+static void send_later(struct netconn *conn)
 {
-    const struct tcp_pcb *pcb = pcb_of(socket);
-    size_t room;
+    netconn_set_flags(conn, NETCONN_FLAG_CHECK_WRITESPACE);
+    API_EVENT(conn, NETCONN_EVT_SENDMINUS, 0);
+}
 
-    if (pcb == NULL || pcb->snd_queuelen >= TCP_SND_QUEUELEN) {
-        return len; /* lwIP says what the matter is */
+/* Whether that is none, for now. */
+static bool no_room_for(int socket, size_t *len)
+{
+    const struct tcp_pcb *pcb;
+
+    LOCK_TCPIP_CORE();
+    pcb = pcb_of(socket);
+    if (pcb != NULL && pcb->snd_queuelen < TCP_SND_QUEUELEN) {
+        *len = qr_room_to_send(pcb, *len);
+    } /* else lwIP says what the matter is */
+    if (*len == 0) {
+        send_later(lwip_socket_dbg_get_socket(socket)->conn);
     }
-    room = (size_t)tcp_mss(pcb) * (TCP_SND_QUEUELEN - pcb->snd_queuelen);
-    return len < room ? len : room;
+    UNLOCK_TCPIP_CORE();
+    return *len == 0;
 }
 
 static int net_send(void *ctx, int socket, const void *bytes, size_t len)
 {
-    ssize_t result = lwip_send(socket, bytes, room_for(socket, len), 0);
+    ssize_t result;
 
     (void)ctx;
+    if (no_room_for(socket, &len)) {
+        return QR_NET_AGAIN;
+    }
+    result = lwip_send(socket, bytes, len, 0);
     if (result == 0) {
         return QR_NET_AGAIN;
     }

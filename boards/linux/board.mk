@@ -1,10 +1,11 @@
 # A Linux process; images (IMAGE_ARCH) are made of it, too. Memory is plentiful, so the ring may be
-# large and the table of connections long; all who wait in the backlog may have sent two frames that
-# nobody has read yet, and as many connections may be closing as there are. Frames: a TAP device with
-# offloads and AF_PACKET under GRO deliver merged ones, of up to 64 KiB.
+# large and the table of connections long, and all of them may be busy, and read nothing, at once; all
+# who wait in the backlog may have sent two frames that nobody has read yet, and as many connections
+# may be closing as there are. Frames: a TAP device with offloads and AF_PACKET under GRO deliver
+# merged ones, of up to 64 KiB.
 BOARD_DEFINES := -DQR_RING_MAX=16777216 -DQR_RING_DEFAULT=1048576 \
-	-DQR_CONNS_MAX=64 -DQR_DESKS_MAX=64 -DQR_LWIP_BACKLOG=200 -DQR_LWIP_CLOSING=64 -DPBUF_POOL_SIZE=672 \
-	-DQR_BOARD_FRAME_MAX=65550
+	-DQR_CONNS_MAX=64 -DQR_DESKS_MAX=64 -DQR_LWIP_SENDERS=64 -DQR_LWIP_BACKLOG=200 \
+	-DQR_LWIP_CLOSING=64 -DPBUF_POOL_SIZE=672 -DQR_BOARD_FRAME_MAX=65550
 BOARD_CFLAGS := -D_GNU_SOURCE
 BOARD_FOLDERS := boards/linux-client
 BOARD_WITHOUT := port/net_no_kernel.c

@@ -3,7 +3,7 @@
 # buffers for frames. The backlog is as long as there is memory for.
 BOARD_DEFINES := -DQR_CONNS_MAX=12 -DQR_RING_MAX=16384 -DQR_CONTENT_MAX=1024 -DQR_TARGET_MAX=512 \
 	-DQR_RX_SIZE=256 -DQR_TX_SIZE=536 -DQR_JSON_TOKENS_MAX=48 -DQR_LWIP_CLOSING=4 -DQR_LWIP_BACKLOG=13 \
-	-DTCP_MSS=536 -DTCP_SND_QUEUELEN=6 -DPBUF_POOL_BUFSIZE=304 -DMEM_SIZE=23232 \
+	-DTCP_MSS=536 -DTCP_SND_QUEUELEN=6 -DPBUF_POOL_BUFSIZE=304 -DQR_LWIP_HEAP_BASE=4096 \
 	-DLWIP_NOASSERT -DNDEBUG
 # Without those steps of -Os that make this program longer, tried one by one, and linked as one piece:
 # 2 % in all. Objects have their code, too, where tests/check/size.py looks into them.

@@ -318,6 +318,158 @@ static void test_port_pools_serve_callers_while_slow_readers_hold_what_they_can(
     }
 }
 
+/* Fewer desks than connections: what others have sent waits in lwIP's buffers, and a callback that
+ * has come whole does not. */
+static void test_port_pools_serve_callers_while_all_desks_are_taken(void **state)
+{
+    static const struct {
+        const char *head;
+        uint16_t window;
+        size_t len;
+    } cases[] = {
+        {"POST /call", 5840, 0},
+        {"POST /call", 5840, 1460},
+        {"POST /callbackAfterQuitGroupCommand HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n",
+         5840, 0},
+        {RIG_STATUS, 0, 0},
+        {RIG_STATUS, 500, 1460}};
+    static char head[WIRE_MSS];
+
+    (void)state;
+    rig_fill_ring(200, 20);
+    qr_desks_init(&rig.server.desks, rig.server.all_desks, 4);
+    rig.server.desks_kept = 1;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t len = strlen(cases[i].head);
+        wire_reset();
+        memset(head, 'x', sizeof head);
+        memcpy(head, cases[i].head, len);
+        for (size_t j = 0; j < SLOW; j++) {
+            peer_open(&crowd[j]);
+            crowd[j].window = cases[i].window;
+            rig_handshake(&crowd[j]);
+            peer_send(&crowd[j], ACK | PSH, head, len > cases[i].len ? len : cases[i].len);
+        }
+        rig_settle();
+        assert_int_equal(rig.server.desks.n_free, 1);
+        for (unsigned n = 0; n < 20; n++) {
+            check_caller_served();
+            rig_run(50);
+        }
+        assert_true(rig.stats.desksFull >= SLOW - 3);
+        for (size_t j = 0; j < SLOW; j++) {
+            peer_send_at(&crowd[j], crowd[j].acked, NULL, 0); /* so that it tells where it is */
+            rig_settle();
+            crowd[j].seq = crowd[j].acked;
+            peer_send(&crowd[j], RST | ACK, NULL, 0);
+        }
+        rig_settle();
+        assert_int_equal(rig.server.desks.n_free, 4);
+        rig_check_memory();
+    }
+}
+
+/* Of each that has nothing unread, a segment as long as a callback can still come, and a longer one
+ * only while there is more; none while there is little that comes too early. */
+static void test_port_pools_take_what_a_callback_needs_when_buffers_are_few(void **state)
+{
+    static const struct {
+        size_t left;
+        bool early, full;
+    } cases[] = {{QR_LWIP_PBUFS_KEPT + 4, true, true},
+                 {QR_LWIP_PBUFS_KEPT - 1, false, true},
+                 {QR_LWIP_PBUFS_LAST + 3, false, true},
+                 {QR_LWIP_PBUFS_LAST - 1, false, false},
+                 {3, false, false}};
+    static const char junk[WIRE_MSS];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint32_t start;
+        wire_reset();
+        rig_connect(&peer);
+        rig_connect(&other);
+        take(MEMP_PBUF_POOL);
+        give_back(MEMP_PBUF_POOL, cases[i].left);
+        peer_send_at(&other, other.seq + 10, junk, 100);
+        rig_turn(0);
+        assert_int_equal(PBUF_POOL_SIZE - lwip_stats.memp[MEMP_PBUF_POOL]->used,
+                         cases[i].left - cases[i].early);
+        start = peer.seq;
+        peer_send(&peer, ACK, junk, sizeof junk);
+        rig_settle();
+        assert_int_equal(peer.reset || peer.acked != start, cases[i].full); /* it is no request */
+        rig_connect(&crowd[0]);
+        rig_callback_served(&crowd[0]);
+        give_back_all();
+        peer_send(&crowd[0], RST | ACK, NULL, 0);
+        peer_send_at(&peer, peer.acked, NULL, 0);
+        rig_settle();
+        peer.seq = peer.acked;
+        peer_send(&peer, RST | ACK, NULL, 0);
+        peer_send(&other, RST | ACK, NULL, 0);
+        rig_settle();
+        rig_check_memory();
+    }
+}
+
+/* While memory is low, who has something unacknowledged gets no more, and others have room. */
+static void test_port_pools_send_little_while_memory_is_low(void **state)
+{
+    (void)state;
+    rig_connect(&peer);
+    rig_connect(&other);
+    LOCK_TCPIP_CORE();
+    taken_heap[n_taken_heap++] = mem_malloc((mem_size_t)(MEM_SIZE - lwip_stats.mem.used - 8192));
+    UNLOCK_TCPIP_CORE();
+    peer_say(&peer, RIG_HEALTH RIG_HEALTH);
+    rig_settle();
+    assert_string_equal(peer.bytes, RIG_HEALTH_REPLY);
+    peer_say(&other, callback);
+    rig_settle();
+    assert_string_equal(other.bytes, RIG_REPLY);
+    peer_ack(&peer);
+    rig_run(RETRY_MS);
+    assert_string_equal(peer.bytes, RIG_HEALTH_REPLY RIG_HEALTH_REPLY);
+    peer_ack(&peer);
+    rig_settle();
+}
+
+#define NOT_FOUND "GET /no HTTP/1.1\r\nHost: a\r\n\r\n"
+
+/* Connections that were closed hold what their peers do not take, for long. */
+static void test_port_pools_give_up_closed_ones_when_memory_is_low(void **state)
+{
+    (void)state;
+    rig_fill_ring(12, 20);
+    for (size_t n = 0; n < 40; n++) {
+        struct peer *closed = &crowd[n % 8];
+        peer_open(closed);
+        peer_send(closed, SYN, NULL, 0);
+        rig_settle();
+        peer_say(closed, NOT_FOUND NOT_FOUND NOT_FOUND "GET /no HTTP/1.0\r\n\r\n");
+        rig_settle();
+        if (n % 8 == 7) {
+            rig_run(3 * QR_CLOSE_TIMEOUT_MS);
+        }
+    }
+    assert_int_equal(rig.stats.connectionsOpen, 0);
+    LOCK_TCPIP_CORE();
+    taken_heap[n_taken_heap++] = mem_malloc((mem_size_t)(MEM_SIZE - lwip_stats.mem.used - 16384));
+    UNLOCK_TCPIP_CORE();
+    check_caller_served();
+    rig_connect(&peer);
+    peer_say(&peer, RIG_STATUS);
+    rig_settle();
+    assert_in_range(peer.len, 1000, SIZE_MAX); /* all that is sent in one go */
+    give_back_heap();
+    peer_send(&peer, RST | ACK, NULL, 0);
+    rig_settle();
+    wire.rejects = true; /* those who left nobody knows any more */
+    rig_run(RIG_REST_MS);
+    wire_reset();
+}
+
 /* What comes too early is kept for a while, but not much of it. */
 static void test_port_pools_hold_few_segments_that_come_too_early(void **state)
 {
@@ -624,6 +776,10 @@ int main(void)
         TEST(test_port_pools_recover_from_clients_that_send_and_do_not_read),
         TEST(test_port_pools_serve_callers_while_others_send_and_do_not_read),
         TEST(test_port_pools_serve_callers_while_slow_readers_hold_what_they_can),
+        TEST(test_port_pools_serve_callers_while_all_desks_are_taken),
+        TEST(test_port_pools_take_what_a_callback_needs_when_buffers_are_few),
+        TEST(test_port_pools_send_little_while_memory_is_low),
+        TEST(test_port_pools_give_up_closed_ones_when_memory_is_low),
         TEST(test_port_pools_hold_few_segments_that_come_too_early),
         TEST(test_port_pools_take_more_segments_at_once_than_a_connection_queues),
         TEST(test_port_pools_serve_in_the_middle_of_a_flood),
