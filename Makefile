@@ -20,8 +20,11 @@ ifeq ($(filter $(BOARD),$(ALL_BOARDS)),)
 $(error BOARD=$(BOARD): there is no such board; there are $(ALL_BOARDS))
 endif
 
+# Another number of connections than the board's, with all that follows from it: CONNS=128.
+CONNS ?=
+
 # Where this board's files are built.
-NAME := $(BOARD)$(ARCH:%=-%)
+NAME := $(BOARD)$(ARCH:%=-%)$(CONNS:%=-%)
 
 # $1 what may be left out, $2 the macro that says so, $3 its files; no_… stands for the first.
 define may_be_left_out
@@ -51,6 +54,11 @@ endif
 
 include boards/$(BOARD)/board.mk
 BOARD_DEFINES += $(LEFT_OUT_DEFINES)
+ifneq ($(CONNS),)
+FOLLOWS := CONNS_MAX DESKS_MAX LWIP_BACKLOG LWIP_CLOSING
+BOARD_DEFINES := $(filter-out $(FOLLOWS:%=-DQR_%=%) -DPBUF_POOL_SIZE=%,$(BOARD_DEFINES)) \
+	-DQR_CONNS_MAX=$(CONNS)
+endif
 BOARD_WITHOUT += $(LEFT_OUT)
 ifneq ($(ARCH),)
 ifneq ($(BOARD),linux)
@@ -448,14 +456,18 @@ prove: $(READY) ## proves ring, json and http free of memory errors, with CBMC (
 	@tests/prove/get_cbmc.sh
 	@$(PYTHON) tests/prove/run.py $(PROOFS)
 
-# Those with a memory map of their own; and the smallest one without each part, and without all.
+# Those with a memory map of their own; one of them with many connections; and the smallest one
+# without each part, and without all.
 SIZE_BOARDS := $(sort $(patsubst boards/%/memory.ld,%,$(wildcard boards/*/memory.ld)))
 SIZE_SMALL := mps2-an511
 SIZE_LEAN := $(SIZE_SMALL)$(shell printf -- '-no-%s' $(LEFT_OUT_MAY))
-SIZE_NAMES := $(SIZE_BOARDS) $(LEFT_OUT_MAY:%=$(SIZE_SMALL)-no-%) $(SIZE_LEAN)
+SIZE_LARGE := mps2-an385
+SIZE_CONNS := 128
+SIZE_NAMES := $(SIZE_BOARDS) $(SIZE_LARGE)-$(SIZE_CONNS) $(LEFT_OUT_MAY:%=$(SIZE_SMALL)-no-%) $(SIZE_LEAN)
 .PHONY: size check-size build-sizes build-lean
 build-sizes: build-lean
 	@for board in $(SIZE_BOARDS); do $(MAKE) -s $(PARALLEL) BOARD=$$board || exit; done
+	@$(MAKE) -s $(PARALLEL) BOARD=$(SIZE_LARGE) CONNS=$(SIZE_CONNS)
 	@for part in $(LEFT_OUT_MAY); do \
 		$(MAKE) -s $(PARALLEL) BOARD=$(SIZE_SMALL) WITHOUT=$$part || exit; done
 build-lean: ## builds it for the smallest board without all that can be left out

@@ -2,7 +2,7 @@
 tables that stand in the README.
 
     size.py ELF…            prints them; build/BOARD/quitring, beside its objects, and
-                            build/BOARD-no-PART/quitring
+                            build/BOARD-no-PART/quitring; build/BOARD-128/quitring has as many connections
     size.py --readme ELF…   says whether the README's tables are those still, and the goals are met
 
 A symbol belongs to the room whose object has it; with link-time optimisation a function counts where
@@ -22,7 +22,10 @@ READELF = "arm-none-eabi-readelf"
 TOLERANCE, TOLERANCE_BYTES = 0.10, 256
 
 # At most so many bytes.
-GOALS = {("mps2-an511", "RAM"): 112 * 1024}
+GOALS = {
+    ("mps2-an511", "RAM"): 112 * 1024,
+    ("mps2-an385-128", "RAM without the ring"): 300 * 1024,
+}
 
 FLASH = ["server", "port", "lwIP", "driver", "libc", "texts"]
 RAM = ["connections", "ring", "lwIP and port", "stacks", "the rest"]
@@ -101,6 +104,7 @@ def sizes(elf):
     rows["RAM: stacks"] = stacks
     rows["RAM: the rest"] = ram - sum(rows[f"RAM: {name}"] for name in RAM[:-1])
     rows["flash"], rows["RAM"] = flash, ram
+    rows["RAM without the ring"] = ram - rows["RAM: ring"]
     return rows
 
 
@@ -112,7 +116,7 @@ def by_room(columns):
     """The first table: its head, then a row each, whose first cell is a name."""
     boards = [name for name in columns if "-no-" not in name]
     names = [f"flash: {name}" for name in FLASH] + ["flash"]
-    names += [f"RAM: {name}" for name in RAM] + ["RAM"]
+    names += [f"RAM: {name}" for name in RAM] + ["RAM", "RAM without the ring"]
     rows = [[name, *(columns[board][name] for board in boards)] for name in names]
     return [["bytes", *boards], *rows]
 
