@@ -89,12 +89,13 @@ const uint8_t *qr_board_mac(void);
  * frames are dropped. */
 size_t qr_board_frame_in(uint8_t *frame);
 
-/* Sends one frame of len bytes, of at most 1514, copied. Returns 0, or -1 when the card cannot
- * take it now: it is lost, as frames may be. */
+/* Sends one frame of len bytes, of at most 1514, copied: at once, or together with others in the
+ * next qr_board_wait(). Returns 0, or -1 when the card cannot take it now: it is lost, as frames
+ * may be. */
 int qr_board_frame_out(const uint8_t *frame, size_t len);
 
-/* Sleeps until a frame is waiting, somebody asks to stop, or timeout_ms is over; it may come back
- * early. 0 only looks: the card may do its work in here. */
+/* Sends what was not sent yet; then sleeps until a frame is waiting, somebody asks to stop, or
+ * timeout_ms is over; it may come back early. 0 only looks: the card may do its work in here. */
 void qr_board_wait(uint32_t timeout_ms);
 
 #endif

@@ -315,6 +315,7 @@ static void stop(void)
         turn((uint32_t)(deadline_ms - now_ms));
     }
     qr_server_close(&server);
+    qr_board_wait(0); /* which sends what is left */
 }
 
 int main(int argc, char **argv)

@@ -18,6 +18,14 @@
 #define ASKED_SHOWN      64
 #define MACHINE_ID_BYTES 32 /* hexadecimal digits of /etc/machine-id */
 
+/* Ethernet's shortest frame is 64 bytes long, with its checksum. */
+#define FRAME_BYTES_MIN 60
+
+/* Frames of ours that wait for the end of a turn, and bytes of them: what a turn takes in
+ * (port/sys_arch.c) may each have a callback's reply. More are sent before. */
+#define QUEUE_FRAMES 64
+#define QUEUE_BYTES  (QUEUE_FRAMES * 256)
+
 static const struct choice {
     const char *name;
     bool takes_interface; /* behind the name */
@@ -104,12 +112,42 @@ size_t qr_board_frame_in(uint8_t *frame)
     return nic->frame_in(frame);
 }
 
-int qr_board_frame_out(const uint8_t *frame, size_t len)
+/* ---- sending ---- */
+
+/* The replies of a turn, which leave together: in one system call where the card has such a one;
+ * and callers on this machine are woken once, and not for each. */
+static struct {
+    size_t n, used; /* frames, and bytes of them */
+    struct iovec frames[QUEUE_FRAMES];
+    uint8_t bytes[QUEUE_BYTES];
+} queue;
+
+static void queue_send(void)
 {
-    return nic->frame_out(frame, len);
+    if (queue.n != 0) {
+        nic->send(queue.frames, queue.n);
+        queue.n = queue.used = 0;
+    }
 }
 
-void qr_board_wait(uint32_t timeout_ms)
+int qr_board_frame_out(const uint8_t *frame, size_t len)
+{
+    size_t whole = len < FRAME_BYTES_MIN ? FRAME_BYTES_MIN : len;
+
+    if (queue.n == QUEUE_FRAMES || whole > QUEUE_BYTES - queue.used) {
+        queue_send();
+    }
+    uint8_t *place = queue.bytes + queue.used;
+    memcpy(place, frame, len);
+    memset(place + len, 0, whole - len);
+    queue.frames[queue.n++] = (struct iovec){place, whole};
+    queue.used += whole;
+    return 0;
+}
+
+/* ---- sleeping ---- */
+
+static void sleep_in_kernel(uint32_t timeout_ms)
 {
     struct pollfd *polls = NULL;
     size_t n = nic == NULL ? 0 : nic->sleep(&polls, &timeout_ms);
@@ -122,6 +160,14 @@ void qr_board_wait(uint32_t timeout_ms)
     if (nic != NULL && nic->woken != NULL) {
         nic->woken(ready < 0);
     }
+}
+
+void qr_board_wait(uint32_t timeout_ms)
+{
+    if (nic != NULL) {
+        queue_send();
+    }
+    sleep_in_kernel(timeout_ms);
 }
 
 /* ---- interfaces ---- */

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "boards/board.h"
 
@@ -20,9 +21,11 @@ struct qr_nic {
      * after qr_nic_refuse(). */
     int (*open)(const char *interface, const struct qr_board_nic_config *config, uint8_t mac[6]);
 
-    /* As qr_board_frame_in() and qr_board_frame_out(). */
+    /* As qr_board_frame_in(). */
     size_t (*frame_in)(uint8_t *frame);
-    int (*frame_out)(const uint8_t *frame, size_t len);
+
+    /* Sends n frames, in this order. What the card cannot take is lost. */
+    void (*send)(struct iovec *frames, size_t n);
 
     /* What to sleep on: *polls, valid until woken() is over. Returns how many; may shorten
      * *timeout_ms. */

@@ -22,14 +22,16 @@
 #define PACKET_IGNORE_OUTGOING 23 /* Linux 4.20 */
 #endif
 
-#define FRAME_BYTES_MIN 60 /* Ethernet's 64 without the checksum */
-#define ETHER_BYTES     14
-#define IP_TCP          6
-#define IP_UDP          17
-#define VLAN_ID_BITS    0x0fffu
+#define ETHER_BYTES  14
+#define IP_TCP       6
+#define IP_UDP       17
+#define VLAN_ID_BITS 0x0fffu
 
 /* Frames that are not for us and are skipped before the caller has its turn again. */
 #define SKIPPED_MAX 64
+
+/* Frames in one system call. */
+#define SENT_AT_ONCE 64
 
 static int card = -1;
 static unsigned card_index;
@@ -338,16 +340,19 @@ static size_t packet_frame_in(uint8_t *frame)
     return 0;
 }
 
-static int packet_frame_out(const uint8_t *frame, size_t len)
+static void packet_send(struct iovec *frames, size_t n)
 {
-    uint8_t padded[FRAME_BYTES_MIN] = {0};
+    static struct mmsghdr messages[SENT_AT_ONCE]; /* of which all else stays 0 */
 
-    if (len < sizeof padded) {
-        memcpy(padded, frame, len);
-        frame = padded;
-        len = sizeof padded;
+    for (size_t i = 0; i < n;) {
+        size_t some = n - i < SENT_AT_ONCE ? n - i : SENT_AT_ONCE;
+        for (size_t j = 0; j < some; j++) {
+            messages[j].msg_hdr.msg_iov = &frames[i + j];
+            messages[j].msg_hdr.msg_iovlen = 1;
+        }
+        int sent = sendmmsg(card, messages, (unsigned)some, 0);
+        i += sent > 0 ? (size_t)sent : 1; /* one that cannot be sent is lost */
     }
-    return send(card, frame, len, 0) == (ssize_t)len ? 0 : -1;
 }
 
 static size_t packet_sleep(struct pollfd **polls, uint32_t *timeout_ms)
@@ -365,6 +370,6 @@ static size_t packet_sleep(struct pollfd **polls, uint32_t *timeout_ms)
 const struct qr_nic qr_nic_packet = {
     .open = packet_open,
     .frame_in = packet_frame_in,
-    .frame_out = packet_frame_out,
+    .send = packet_send,
     .sleep = packet_sleep,
 };

@@ -102,9 +102,12 @@ static size_t tap_frame_in(uint8_t *frame)
     return 0;
 }
 
-static int tap_frame_out(const uint8_t *frame, size_t len)
+static void tap_send(struct iovec *frames, size_t n)
 {
-    return write(tap, frame, len) == (ssize_t)len ? 0 : -1;
+    for (size_t i = 0; i < n; i++) {
+        ssize_t sent = write(tap, frames[i].iov_base, frames[i].iov_len);
+        (void)sent;
+    }
 }
 
 static size_t tap_sleep(struct pollfd **polls, uint32_t *timeout_ms)
@@ -120,6 +123,6 @@ static size_t tap_sleep(struct pollfd **polls, uint32_t *timeout_ms)
 const struct qr_nic qr_nic_tap = {
     .open = tap_open,
     .frame_in = tap_frame_in,
-    .frame_out = tap_frame_out,
+    .send = tap_send,
     .sleep = tap_sleep,
 };

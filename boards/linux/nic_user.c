@@ -295,25 +295,28 @@ static bool is_answer(const uint8_t *frame, size_t len)
     }
 }
 
-static int user_frame_out(const uint8_t *frame, size_t len)
+static void send_one(const uint8_t *frame, size_t len)
 {
-    if (len < ETHER_BYTES + 20) {
-        return -1;
-    }
     unsigned type = (unsigned)frame[12] << 8 | frame[13];
-    if (type != ETHER_ARP && (type != ETHER_IPV4 || !is_answer(frame, len))) {
-        return -1;
+
+    if (type == ETHER_ARP || (type == ETHER_IPV4 && is_answer(frame, len))) {
+        slirp_input(slirp, frame, (int)len);
+        /* Frames that waited for our ARP reply are only sent from slirp_pollfds_poll(). */
+        look_soon = look_soon || type == ETHER_ARP;
     }
-    slirp_input(slirp, frame, (int)len);
-    /* Frames that waited for our ARP reply are only sent from slirp_pollfds_poll(). */
-    look_soon = look_soon || type == ETHER_ARP;
-    return 0;
+}
+
+static void user_send(struct iovec *frames, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        send_one(frames[i].iov_base, frames[i].iov_len);
+    }
 }
 
 const struct qr_nic qr_nic_user = {
     .open = user_open,
     .frame_in = user_frame_in,
-    .frame_out = user_frame_out,
+    .send = user_send,
     .sleep = user_sleep,
     .woken = user_woken,
 };

@@ -4,6 +4,7 @@ import ctypes
 import fcntl
 import json
 import os
+import signal
 import socket
 import struct
 import threading
@@ -49,23 +50,28 @@ def checksum(data):
     return ~total & 0xFFFF
 
 
-def ping(server, size=56, number=1):
-    """Whether an echo comes back as it was sent (RFC 792)."""
+def echo_request(size, number):
+    """RFC 792."""
     content = bytes(i % 256 for i in range(size))
     identifier = os.getpid() & 0xFFFF
     head = struct.pack(">BBHHH", 8, 0, 0, identifier, number)
-    head = struct.pack(">BBHHH", 8, 0, checksum(head + content), identifier, number)
+    return struct.pack(">BBHHH", 8, 0, checksum(head + content), identifier, number) + content
+
+
+def ping(server, size=56, number=1):
+    """Whether an echo comes back as it was sent."""
+    request = echo_request(size, number)
     with inside(server.clients):
         sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
     with sock:
         sock.settimeout(CLIENT_S)
-        sock.sendto(head + content, (server.host, 0))
+        sock.sendto(request, (server.host, 0))
         while True:
             packet, (address, _) = sock.recvfrom(65536)
             echo = packet[(packet[0] & 15) * 4 :]
             kind, code, _, whose, which = struct.unpack(">BBHHH", echo[:8])
-            if address == server.host and (kind, whose, which) == (0, identifier, number):
-                return code == 0 and checksum(echo) == 0 and echo[8:] == content
+            if address == server.host and (kind, whose, which) == (0, os.getpid() & 0xFFFF, number):
+                return code == 0 and checksum(echo) == 0 and echo[8:] == request[8:]
 
 
 def mac_of(server, interface=None):
@@ -230,6 +236,31 @@ def test_packet_asks_its_card_for_frames_to_a_second_address_while_it_runs(start
     assert promiscuity() == 1
     server.stop()
     assert promiscuity() == 0
+
+
+@pytest.mark.not_on_boards
+@pytest.mark.parametrize("net", CARDS)
+def test_card_sends_more_in_a_turn_than_its_queue_holds(start, net):
+    """Who was stopped finds all frames waiting, which are fewer than it takes in a turn."""
+    server = start.on(net)
+    assert ping(server)
+    n, size = 40, 1400
+    with inside(server.clients):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    with sock:
+        sock.settimeout(CLIENT_S)
+        server.signal(signal.SIGSTOP)
+        for i in range(n):
+            sock.sendto(echo_request(size, i), (server.host, 0))
+        server.signal(signal.SIGCONT)
+        numbers = []
+        while len(numbers) < n:
+            packet, (address, _) = sock.recvfrom(65536)
+            echo = packet[(packet[0] & 15) * 4 :]
+            if address == server.host and echo[0] == 0:
+                assert len(echo) == 8 + size and checksum(echo) == 0
+                numbers.append(struct.unpack(">H", echo[6:8])[0])
+    assert numbers == list(range(n))
 
 
 @pytest.mark.parametrize("net", CARDS)
