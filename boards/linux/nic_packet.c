@@ -13,6 +13,7 @@
 #include <net/if.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,12 +31,23 @@
 /* Frames that are not for us and are skipped before the caller has its turn again. */
 #define SKIPPED_MAX 64
 
+/* Received frames that the kernel lays down in memory that it shares with us (packet_mmap): 1 MiB,
+ * as many as a crowd sends that comes at once. When they are full, the rest is lost, and sent again
+ * late. Longer ones, which GRO merges, come by recvmsg(). */
+#define RING_FRAMES      512
+#define RING_FRAME_BYTES 2048
+#define RING_BLOCK_BYTES 65536 /* whole pages of any size */
+
 /* Frames in one system call. */
 #define SENT_AT_ONCE 64
 
 static int card = -1;
 static unsigned card_index;
-static bool is_down; /* it was said to be, and nothing was received since */
+static bool is_down;     /* it was said to be, and nothing was received since */
+static bool error_waits; /* the last sleep ended with one */
+static struct pollfd poll_card;
+static uint8_t *ring; /* NULL: the kernel gives none, and all frames come by recvmsg() */
+static size_t ring_next;
 
 /* ---- opening ---- */
 
@@ -82,6 +94,31 @@ static void lengthen_queue(void)
     }
 }
 
+/* Without system calls, frames are taken for less; that is all there is to it. */
+static void ring_open(void)
+{
+    const int version = TPACKET_V2, copy_too_long = 1;
+    struct tpacket_req request = {.tp_block_size = RING_BLOCK_BYTES,
+                                  .tp_block_nr =
+                                      RING_FRAMES / (RING_BLOCK_BYTES / RING_FRAME_BYTES),
+                                  .tp_frame_size = RING_FRAME_BYTES,
+                                  .tp_frame_nr = RING_FRAMES};
+
+    if (option_set(PACKET_VERSION, &version, sizeof version) != 0 ||
+        option_set(PACKET_COPY_THRESH, &copy_too_long, sizeof copy_too_long) != 0 ||
+        option_set(PACKET_RX_RING, &request, sizeof request) != 0) {
+        return;
+    }
+    void *memory = mmap(NULL, (size_t)RING_FRAMES * RING_FRAME_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_SHARED, card, 0);
+    if (memory == MAP_FAILED) {
+        request = (struct tpacket_req){0};
+        (void)option_set(PACKET_RX_RING, &request, sizeof request);
+        return;
+    }
+    ring = memory;
+}
+
 static int attach(const uint8_t mac[6])
 {
     const int on = 1;
@@ -99,6 +136,7 @@ static int attach(const uint8_t mac[6])
     if (option_set(PACKET_AUXDATA, &on, sizeof on) != 0) {
         return qr_nic_refuse("cannot ask about checksums: %s", strerror(errno));
     }
+    ring_open();
     if (option_set(PACKET_ADD_MEMBERSHIP, &all, sizeof all) != 0) {
         return qr_nic_refuse("cannot choose what it receives: %s", strerror(errno));
     }
@@ -296,17 +334,31 @@ static const struct tpacket_auxdata *auxdata(struct msghdr *message)
     return part == NULL ? NULL : (const struct tpacket_auxdata *)(void *)CMSG_DATA(part);
 }
 
-/* Whether a received frame is one for us. Its VLAN tag, where it had one, has been taken off; VLAN
- * 0 only gives a priority. */
-static bool ours(const struct msghdr *message, const struct sockaddr_ll *from,
-                 const struct tpacket_auxdata *aux)
+/* What the kernel says of a received frame besides its bytes. */
+struct remarks {
+    uint32_t status; /* TP_STATUS_… */
+    uint16_t vlan;
+    uint8_t type; /* PACKET_HOST, … */
+    bool cut;
+};
+
+/* Whether it is one for us, and then whole. Its VLAN tag, where it had one, has been taken off;
+ * VLAN 0 only gives a priority. */
+static bool take(const struct remarks *remarks, uint8_t *frame, size_t len)
 {
-    bool tagged = aux != NULL && (aux->tp_status & TP_STATUS_VLAN_VALID) != 0 &&
-                  (aux->tp_vlan_tci & VLAN_ID_BITS) != 0;
-    return !tagged && from->sll_pkttype != PACKET_OUTGOING && (message->msg_flags & MSG_TRUNC) == 0;
+    bool tagged =
+        (remarks->status & TP_STATUS_VLAN_VALID) != 0 && (remarks->vlan & VLAN_ID_BITS) != 0;
+
+    if (tagged || remarks->type == PACKET_OUTGOING || remarks->cut) {
+        return false;
+    }
+    if ((remarks->status & TP_STATUS_CSUMNOTREADY) != 0) {
+        checksum_complete(frame, len);
+    }
+    return true;
 }
 
-static size_t packet_frame_in(uint8_t *frame)
+static size_t receive(uint8_t *frame)
 {
     union {
         struct cmsghdr align;
@@ -329,13 +381,75 @@ static size_t packet_frame_in(uint8_t *frame)
         }
         is_down = false;
         const struct tpacket_auxdata *aux = auxdata(&message);
-        if (!ours(&message, &from, aux)) {
-            continue;
+        struct remarks remarks = {.type = from.sll_pkttype,
+                                  .cut = (message.msg_flags & MSG_TRUNC) != 0};
+        if (aux != NULL) {
+            remarks.status = aux->tp_status;
+            remarks.vlan = aux->tp_vlan_tci;
         }
-        if (aux != NULL && (aux->tp_status & TP_STATUS_CSUMNOTREADY) != 0) {
-            checksum_complete(frame, (size_t)n);
+        if (take(&remarks, frame, (size_t)n)) {
+            return (size_t)n;
         }
-        return (size_t)n;
+    }
+    return 0;
+}
+
+/* ---- the ring ---- */
+
+static struct tpacket2_hdr *ring_head(void)
+{
+    return (struct tpacket2_hdr *)(void *)(ring + ring_next * RING_FRAME_BYTES);
+}
+
+/* Whose the next frame is, and what the kernel remarks on it. */
+static uint32_t ring_status(void)
+{
+    return __atomic_load_n(&ring_head()->tp_status, __ATOMIC_ACQUIRE);
+}
+
+static void ring_give_back(void)
+{
+    __atomic_store_n(&ring_head()->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+    ring_next = (ring_next + 1) % RING_FRAMES;
+}
+
+_Static_assert(sizeof(struct tpacket2_hdr) % TPACKET_ALIGNMENT == 0, "the address follows");
+
+static size_t ring_take(uint8_t *frame, uint32_t status)
+{
+    const struct tpacket2_hdr *head = ring_head();
+    const struct sockaddr_ll *from = (const void *)(head + 1);
+    struct remarks remarks = {.status = status,
+                              .vlan = head->tp_vlan_tci,
+                              .type = from->sll_pkttype,
+                              .cut = head->tp_snaplen < head->tp_len};
+    size_t len = head->tp_snaplen;
+
+    if (!remarks.cut) {
+        memcpy(frame, (const uint8_t *)head + head->tp_mac, len);
+    }
+    return take(&remarks, frame, len) ? len : 0;
+}
+
+static size_t packet_frame_in(uint8_t *frame)
+{
+    if (ring == NULL) {
+        return receive(frame);
+    }
+    for (int skipped = 0; skipped < SKIPPED_MAX; skipped++) {
+        uint32_t status = ring_status();
+        if ((status & TP_STATUS_USER) == 0) {
+            return error_waits || is_down ? receive(frame) : 0;
+        }
+        is_down = false;
+        size_t len = (status & TP_STATUS_COPY) != 0 ? 0 : ring_take(frame, status);
+        ring_give_back();
+        if ((status & TP_STATUS_COPY) != 0) {
+            len = receive(frame); /* it is too long for the ring: merged from several */
+        }
+        if (len != 0) {
+            return len;
+        }
     }
     return 0;
 }
@@ -357,8 +471,6 @@ static void packet_send(struct iovec *frames, size_t n)
 
 static size_t packet_sleep(struct pollfd **polls, uint32_t *timeout_ms)
 {
-    static struct pollfd poll_card;
-
     if (is_down && *timeout_ms > DOWN_LOOK_MS) {
         *timeout_ms = DOWN_LOOK_MS;
     }
@@ -367,9 +479,16 @@ static size_t packet_sleep(struct pollfd **polls, uint32_t *timeout_ms)
     return 1;
 }
 
+/* The ring has no place for an error: that is to be asked for. */
+static void packet_woken(bool interrupted)
+{
+    error_waits = !interrupted && (poll_card.revents & POLLERR) != 0;
+}
+
 const struct qr_nic qr_nic_packet = {
     .open = packet_open,
     .frame_in = packet_frame_in,
     .send = packet_send,
     .sleep = packet_sleep,
+    .woken = packet_woken,
 };

@@ -4,6 +4,7 @@ import ctypes
 import fcntl
 import json
 import os
+import platform
 import signal
 import socket
 import struct
@@ -21,6 +22,7 @@ from conftest import (
     HANDLED,
     ID_MAX,
     QUIT,
+    QUITRING,
     inside,
     ip,
     quit_body,
@@ -32,10 +34,32 @@ CARDS = ["tap", "packet"]
 # linux/if_packet.h, linux/sockios.h, linux/ethtool.h
 SOL_PACKET = 263
 PACKET_AUXDATA = 8
+PACKET_RX_RING = 5
 TP_STATUS_CSUMNOTREADY = 8
 ETH_P_ALL = 3
 SIOCETHTOOL = 0x8946
 ETHTOOL_STXCSUM = 0x17
+ETH_P_ARP = 0x806
+ETH_P_8021Q = 0x8100
+
+SETSOCKOPT = {"x86_64": 54, "aarch64": 208}  # its number among system calls
+
+# Runs a program in a kernel that knows no such option of packet sockets (seccomp(2), linux/filter.h,
+# linux/seccomp.h): where system call, level and name are these, it returns EINVAL.
+WITHOUT_OPTION = """#!/usr/bin/python3
+import ctypes, os, struct, sys
+load, equal, give = 0x20, 0x15, 0x06
+code = b"".join(struct.pack("HBBI", *step) for step in [
+    (load, 0, 0, 0), (equal, 0, 5, {call}),
+    (load, 0, 0, 24), (equal, 0, 3, {level}),
+    (load, 0, 0, 32), (equal, 0, 1, {name}),
+    (give, 0, 0, 0x00050000 | 22), (give, 0, 0, 0x7FFF0000)])
+memory = ctypes.create_string_buffer(code)
+program = ctypes.create_string_buffer(struct.pack("HP", len(code) // 8, ctypes.addressof(memory)))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program, 0, 0) == 0
+os.execv({program!r}, [{program!r}, *sys.argv[1:]])
+"""
 
 
 # ---- ICMP and ARP ----
@@ -238,6 +262,74 @@ def test_packet_asks_its_card_for_frames_to_a_second_address_while_it_runs(start
     assert promiscuity() == 0
 
 
+def shares_memory_with_its_card(server):
+    with open(f"/proc/{server.process.pid}/maps") as maps:
+        return "socket:[" in maps.read()
+
+
+@pytest.mark.not_on_boards
+def test_packet_takes_its_frames_from_memory_that_the_kernel_shares(start):
+    server = start.on("packet")
+    assert shares_memory_with_its_card(server)
+    for i in range(2000):  # more than it has room for at once
+        assert server.quit("G", f"U{i}").body == HANDLED
+    assert server.status()["ring"]["stored"] == 2000
+
+
+@pytest.mark.not_on_boards
+def test_packet_serves_where_the_kernel_shares_no_memory(start, tmp_path):
+    if platform.machine() not in SETSOCKOPT:
+        pytest.skip("the system call's number is not known here")
+    launcher = tmp_path / "quitring"
+    call = SETSOCKOPT[platform.machine()]
+    launcher.write_text(
+        WITHOUT_OPTION.format(
+            call=call, level=SOL_PACKET, name=PACKET_RX_RING, program=str(QUITRING)
+        )
+    )
+    launcher.chmod(0o755)
+    server = start.on("packet", binary=launcher)
+    assert not shares_memory_with_its_card(server)
+    body = quit_body("G" * 250, "U" * 250, x="x" * (CONTENT_MAX - 800))
+    with server.connection() as connection:
+        for _ in range(20):
+            assert connection.ask("POST", QUIT, body).body == HANDLED
+    assert server.status()["ring"]["stored"] == 20
+
+
+@pytest.mark.not_on_boards
+def test_packet_takes_frames_of_no_vlan_but_0(start):
+    """Which only gives a priority (IEEE 802.1Q)."""
+    server = start.on("packet")
+    ((far, far_mac),) = [
+        (link["ifname"], bytes.fromhex(link["address"].replace(":", "")))
+        for link in json.loads(ip("-json", "-n", server.clients, "link", "show"))
+        if link["ifname"] != "lo"
+    ]
+    ours, asked = socket.inet_aton("10.77.0.1"), socket.inet_aton(server.host)
+    with inside(server.clients):
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ARP))
+    with sock:
+        sock.bind((far, ETH_P_ARP))
+        sock.settimeout(CLIENT_S)
+
+        def ask(vlan, source):
+            question = struct.pack(">HHBBH", 1, 0x800, 6, 4, 1) + far_mac + source + bytes(6) + asked
+            tag = struct.pack(">HH", ETH_P_8021Q, vlan)
+            kind = struct.pack(">H", ETH_P_ARP)
+            sock.send((b"\xff" * 6 + far_mac + tag + kind + question).ljust(64, b"\0"))
+
+        # The first to be answered is not the first that was asked.
+        other = socket.inet_aton("10.77.0.99")
+        ask(5, other)
+        ask(0, ours)
+        while True:
+            frame, address = sock.recvfrom(2048)
+            if address[2] != socket.PACKET_OUTGOING and frame[20:22] == b"\0\2":
+                break
+    assert frame[38:42] == ours
+
+
 @pytest.mark.not_on_boards
 @pytest.mark.parametrize("net", CARDS)
 def test_card_sends_more_in_a_turn_than_its_queue_holds(start, net):
@@ -275,6 +367,19 @@ def test_card_takes_content_of_several_segments(start, net):
         for _ in range(50):
             assert connection.ask("POST", QUIT, body).body == HANDLED
     assert server.status("?limit=1")["events"][0]["userID"] == "\u2028" * half
+
+
+@pytest.mark.not_on_boards
+@pytest.mark.parametrize("net", CARDS)
+def test_card_takes_frames_that_the_sender_merged_the_first_time(start, net):
+    server = start.on(net)
+    body = quit_body("G", "U", x="x" * (CONTENT_MAX - 200))
+    with server.connection() as connection:
+        for _ in range(20):
+            assert connection.ask("POST", QUIT, body).body == HANDLED
+        info = connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    sent_again = struct.unpack("I", info[100:104])[0]
+    assert sent_again == 0
 
 
 @pytest.mark.not_on_images
