@@ -27,6 +27,10 @@ struct qr_nic {
     /* Sends n frames, in this order. What the card cannot take is lost. */
     void (*send)(struct iovec *frames, size_t n);
 
+    /* Whether frame_in() has something to tell: a frame, or why there are no more. NULL: only a
+     * sleep can find out. */
+    bool (*waits)(void);
+
     /* What to sleep on: *polls, valid until woken() is over. Returns how many; may shorten
      * *timeout_ms. */
     size_t (*sleep)(struct pollfd **polls, uint32_t *timeout_ms);
@@ -40,6 +44,9 @@ extern const struct qr_nic qr_nic_user, qr_nic_tap, qr_nic_packet;
 /* Logs one line that begins with what was asked for: "tap:qr0: is down". refuse returns -1. */
 __attribute__((format(printf, 1, 2))) int qr_nic_refuse(const char *format, ...);
 __attribute__((format(printf, 1, 2))) void qr_nic_warn(const char *format, ...);
+
+/* Whether a descriptor has something to read, or an error. */
+bool qr_nic_has_input(int fd);
 
 /* A network interface of this machine. */
 struct qr_nic_interface {

@@ -454,6 +454,11 @@ static size_t packet_frame_in(uint8_t *frame)
     return 0;
 }
 
+static bool packet_waits(void)
+{
+    return ring == NULL ? qr_nic_has_input(card) : (ring_status() & TP_STATUS_USER) != 0;
+}
+
 static void packet_send(struct iovec *frames, size_t n)
 {
     static struct mmsghdr messages[SENT_AT_ONCE]; /* of which all else stays 0 */
@@ -489,6 +494,7 @@ const struct qr_nic qr_nic_packet = {
     .open = packet_open,
     .frame_in = packet_frame_in,
     .send = packet_send,
+    .waits = packet_waits,
     .sleep = packet_sleep,
     .woken = packet_woken,
 };

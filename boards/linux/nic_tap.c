@@ -110,6 +110,11 @@ static void tap_send(struct iovec *frames, size_t n)
     }
 }
 
+static bool tap_waits(void)
+{
+    return qr_nic_has_input(tap);
+}
+
 static size_t tap_sleep(struct pollfd **polls, uint32_t *timeout_ms)
 {
     static struct pollfd poll_tap;
@@ -124,5 +129,6 @@ const struct qr_nic qr_nic_tap = {
     .open = tap_open,
     .frame_in = tap_frame_in,
     .send = tap_send,
+    .waits = tap_waits,
     .sleep = tap_sleep,
 };

@@ -355,6 +355,27 @@ def test_card_sends_more_in_a_turn_than_its_queue_holds(start, net):
     assert numbers == list(range(n))
 
 
+@pytest.mark.not_on_boards
+@pytest.mark.parametrize("net", CARDS)
+def test_card_sleeps_between_callers_that_are_slow(start, net):
+    """It looks for a next frame only where frames have come in quick succession."""
+    server = start.on(net)
+
+    def sleeps():
+        with open(f"/proc/{server.process.pid}/status") as status:
+            (line,) = [line for line in status if line.startswith("voluntary_ctxt_switches")]
+        return int(line.split()[1])
+
+    with server.connection() as connection:
+        for i in range(100):
+            assert connection.ask("POST", QUIT, quit_body("G", f"U{i}")).body == HANDLED
+        before, n = sleeps(), 20
+        for i in range(n):
+            time.sleep(0.002)
+            assert connection.ask("POST", QUIT, quit_body("G", f"V{i}")).body == HANDLED
+        assert sleeps() - before >= n
+
+
 @pytest.mark.parametrize("net", CARDS)
 def test_card_takes_content_of_several_segments(start, net):
     """Merged by the sender's kernel or not."""
