@@ -330,6 +330,7 @@ int main(int argc, char **argv)
     read_settings(n_texts);
     wire();
     net = start_net();
+    qr_board_wait(0); /* which sends our first frames, before anybody is told to call */
     open_server(net);
     qr_board_log(QR_LOG_INFO, "quitring " QR_VERSION " is serving");
     note_pools();
