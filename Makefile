@@ -260,6 +260,13 @@ $(eval $(call program,$(NAME),$(CC),$(BOARD_MACHINE) $(CFLAGS)))
 $(eval $(call variant,$(NAME)-calls,$(CC),$(BOARD_MACHINE) $(BOARD_DEFINES) -O2 -fcallgraph-info=su))
 OBJECTS += $(call objects,$(NAME)-calls,$(OURS))
 ifeq ($(NAME),linux)
+# The program's own objects on a board that is a client: for counting instructions.
+COUNTED := build/linux/client_board
+OBJECTS += $(call objects,linux,tests/bench/client_board.c)
+$(COUNTED): $(call objects,linux,$(filter-out boards/%,$(OURS)) tests/bench/client_board.c) \
+	$(call lwip_objects,linux) build/linux/files
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--gc-sections -o $@ $(filter %.o,$^)
 $(eval $(call program,clang,clang,-O2 -g))
 $(eval $(call program,asan,gcc,$(SANITIZE)))
 $(eval $(call unit,unit,gcc,-O2 -g))
@@ -423,7 +430,7 @@ endif
 build-calls: $(call objects,$(NAME)-calls,$(OURS))
 
 .PHONY: check-format check-includes check-style check-functions check-memory check-memory-bare \
-	check-tidy check-cppcheck check-readme
+	check-tidy check-cppcheck check-readme check-instructions instructions
 check-format: ## C as clang-format writes it (make format does it)
 	@tests/check/format.sh
 check-includes: ## who may include whom: DESIGN's table
@@ -444,6 +451,13 @@ check-cppcheck: $(READY) ## cppcheck
 	@tests/check/cppcheck.sh $(LWIP)/src/include $(BOARD_DEFINES)
 check-readme: build/$(NAME)/quitring ## what the README shows is what happens
 	@$(PYTHON) tests/check/readme.py
+
+instructions: $(COUNTED) ## what a callback and a poll take, by file: writes the figures that are kept
+	@$(MAKE) -s $(PARALLEL) BOARD=mps2-an385 >&2
+	@$(PYTHON) tests/check/instructions.py --write $(COUNTED) $(CC) $(CFLAGS)
+check-instructions: $(COUNTED) ## whether it is more than what is kept
+	@$(MAKE) -s $(PARALLEL) BOARD=mps2-an385 >&2
+	@$(PYTHON) tests/check/instructions.py $(COUNTED) $(CC) $(CFLAGS)
 
 .PHONY: build-unit-coverage coverage check-coverage
 coverage: build-unit-coverage ## lines and branches that the unit tests reach, and which they do not

@@ -106,6 +106,7 @@ test_needs()
     echo 'iproute2 has_command ip'
     echo 'dnsmasq-base has_command dnsmasq'
     echo 'procps has_command ps'
+    echo 'valgrind has_command valgrind'
 }
 
 # For whom make bench compares with; servers that would start on this machine are get_tools.sh's.

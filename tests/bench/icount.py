@@ -9,6 +9,7 @@ on what this machine does meanwhile, but for lwIP's timers that fall into the ti
 The stack's peak is that of this work; tests/e2e/test_mps2_stack.py looks for more.
 """
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -102,40 +103,50 @@ class Counter:
         return (self.ticks_awake() - before) % 2**32 * TICK_INSTRUCTIONS
 
 
-def measure(board, requests, folder):
-    port, gdb, program = free_port(), f"{folder}/gdb", f"build/{board}/quitring"
-    words = ["boards/mps2/run", board, "-icount", "shift=5"]
+@contextlib.contextmanager
+def running(board, port, gdb):
+    """The board in QEMU, which counts."""
     process = subprocess.Popen(
-        words + ["-gdb", f"unix:{gdb},server=on,wait=off"],
+        ["boards/mps2/run", board, "-icount", "shift=5", "-gdb", f"unix:{gdb},server=on,wait=off"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         env=dict(os.environ, PUBLISH=f"127.0.0.1:{port}", SETTINGS=""),
     )
     try:
-        sock = connect(port)
-        counter = Counter(gdb, slept_address(program))
-        sent = 0
-        for name, request, end in WORK:
-            n = max(requests // 20, 1) if "poll" in name else requests
-            filled = request.replace(b"%d", b"%d" % sent)
-            for _ in range(WARM_UP):
-                exchange(sock, filled, end)
-            total = counter.instructions(lambda: [exchange(sock, filled, end) for _ in range(n)])
-            sent += n + WARM_UP if request is CALLBACK else 0
-            print(f"{board}: {total / n:8.0f} instructions for {name}")
-        with debugger(gdb) as stopped:
-            used, size = stack_peak(stopped, program)
-        print(f"{board}: stack: {used} of {size} bytes at most so far")
+        yield
     finally:
         process.kill()
         process.wait()
 
 
+def figures(board, requests, told=lambda peak: None):
+    """Instructions for each of WORK; tells of the stack besides."""
+    program, port, found = f"build/{board}/quitring", free_port(), []
+    with tempfile.TemporaryDirectory() as folder, running(board, port, f"{folder}/gdb"):
+        sock = connect(port)
+        counter = Counter(f"{folder}/gdb", slept_address(program))
+        sent = 0
+        for _, request, end in WORK:
+            n = max(requests // 20, 1) if request is not CALLBACK else requests
+            filled = request.replace(b"%d", b"%d" % sent)
+            for _ in range(WARM_UP):
+                exchange(sock, filled, end)
+            total = counter.instructions(lambda: [exchange(sock, filled, end) for _ in range(n)])
+            sent += n + WARM_UP if request is CALLBACK else 0
+            found.append(total / n)
+        with debugger(f"{folder}/gdb") as stopped:
+            told(stack_peak(stopped, program))
+    return found
+
+
 def main():
     os.chdir(ROOT)
-    board = sys.argv[1]
-    with tempfile.TemporaryDirectory() as folder:
-        measure(board, int(sys.argv[2]) if len(sys.argv) > 2 else 2000, folder)
+    board, stacks = sys.argv[1], []
+    requests = int(sys.argv[2]) if len(sys.argv) > 2 else 2000
+    for (name, _, _), n in zip(WORK, figures(board, requests, stacks.append)):
+        print(f"{board}: {n:8.0f} instructions for {name}")
+    used, size = stacks[0]
+    print(f"{board}: stack: {used} of {size} bytes at most so far")
 
 
 if __name__ == "__main__":
