@@ -266,7 +266,7 @@ OBJECTS += $(call objects,linux,tests/bench/client_board.c)
 $(COUNTED): $(call objects,linux,$(filter-out boards/%,$(OURS)) tests/bench/client_board.c) \
 	$(call lwip_objects,linux) build/linux/files
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--gc-sections -o $@ $(filter %.o,$^)
+	$(Q)$(CC) $(CFLAGS) $(BOARD_LDFLAGS) $(LDFLAGS) -Wl,--gc-sections -o $@ $(filter %.o,$^)
 $(eval $(call program,clang,clang,-O2 -g))
 $(eval $(call program,asan,gcc,$(SANITIZE)))
 $(eval $(call unit,unit,gcc,-O2 -g))

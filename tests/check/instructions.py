@@ -27,7 +27,7 @@ import icount  # noqa: E402
 
 KEPT = "tests/check/instructions.txt"
 BARE = "mps2-an385"
-FLAGS = "-O2 -g"  # the product's
+FLAGS = "-O3 -g -flto=auto -ffat-lto-objects"  # the product's
 COMPILER = "gcc 12 x86_64"
 REQUESTS = 1000  # in a second of the board's clock: what is done once in each is in, in proportion
 ICOUNT_REQUESTS = 400
