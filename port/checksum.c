@@ -46,17 +46,29 @@ static uint64_t sum_of_turns(const uint8_t **at, size_t *len)
 
 #else
 
+static uint64_t add_eight(uint64_t sum, const uint8_t *at)
+{
+    uint64_t eight;
+
+    memcpy(&eight, at, sizeof eight);
+    sum += eight;
+    return sum + (sum < eight); /* the carry */
+}
+
 static uint64_t sum_of_turns(const uint8_t **at, size_t *len)
 {
+    const uint8_t *from = *at, *end = from + (*len & ~(size_t)31);
     uint64_t sum = 0;
 
-    for (; *len >= 16; *len -= 16, *at += 16) {
-        sum += word_at(*at);
-        sum += word_at(*at + 4);
-        sum += word_at(*at + 8);
-        sum += word_at(*at + 12);
+    for (; from != end; from += 32) {
+        sum = add_eight(sum, from);
+        sum = add_eight(sum, from + 8);
+        sum = add_eight(sum, from + 16);
+        sum = add_eight(sum, from + 24);
     }
-    return sum;
+    *at = end;
+    *len &= 31;
+    return (sum & UINT32_MAX) + (sum >> 32);
 }
 
 #endif
