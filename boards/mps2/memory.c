@@ -91,6 +91,14 @@ AS_WRITTEN int memcmp(const void *a, const void *b, size_t len)
 {
     const struct word *left = a, *right = b;
 
+    for (; len >= 4 * sizeof *left; len -= 4 * sizeof *left) {
+        if (((left[0].bits ^ right[0].bits) | (left[1].bits ^ right[1].bits) |
+             (left[2].bits ^ right[2].bits) | (left[3].bits ^ right[3].bits)) != 0) {
+            break;
+        }
+        left += 4;
+        right += 4;
+    }
     for (; len >= sizeof *left && left->bits == right->bits; len -= sizeof *left) {
         left++;
         right++;
