@@ -1,6 +1,6 @@
 #include "syntax.h"
 
-#include <string.h>
+#include "words.h"
 
 /* ---- bytes ---- */
 
@@ -36,16 +36,21 @@ const uint8_t qr_syntax_kinds[256] = {
 };
 /* clang-format on */
 
+/* The kinds that all four bytes are of. */
+static unsigned kinds_of_four(const char *bytes)
+{
+    const unsigned char *four = (const unsigned char *)bytes;
+
+    return qr_syntax_kinds[four[0]] & qr_syntax_kinds[four[1]] & qr_syntax_kinds[four[2]] &
+           qr_syntax_kinds[four[3]];
+}
+
 /* Eight at a time: much of what a request costs is spent here. */
 size_t qr_syntax_skip(enum qr_kind kind, const char *bytes, size_t at, size_t end)
 {
-    for (; end - at >= 8; at += 8) {
-        const char *eight = bytes + at;
-        for (size_t i = 0; i < 8; i++) {
-            if (!qr_syntax_is(kind, eight[i])) {
-                return at + i;
-            }
-        }
+    while (end - at >= 8 &&
+           (kinds_of_four(bytes + at) & kinds_of_four(bytes + at + 4) & kind) != 0) {
+        at += 8;
     }
     while (at < end && qr_syntax_is(kind, bytes[at])) {
         at++;
@@ -53,28 +58,34 @@ size_t qr_syntax_skip(enum qr_kind kind, const char *bytes, size_t at, size_t en
     return at;
 }
 
-/* Whether none of the four bytes is a control or DEL. Of each byte below 0x80 that is, a
- * subtraction sets the top bit; of another one only by a borrow from such a byte. */
-static bool all_text(uint32_t four)
-{
-    const uint32_t ones = 0x01010101;
-    uint32_t controls = four - 0x20 * ones;
-    uint32_t dels = (four ^ 0x7f * ones) - ones;
-
-    return ((controls | dels) & ~four & 0x80 * ones) == 0;
-}
-
 /* Field values are long, and are text but for their end and a rare tab. */
 size_t qr_syntax_skip_text(const char *bytes, size_t at, size_t end)
 {
-    for (; end - at >= 4; at += 4) {
-        uint32_t four;
-        memcpy(&four, bytes + at, sizeof four);
-        if (!all_text(four)) {
+    for (; end - at >= sizeof(qr_word); at += sizeof(qr_word)) {
+        qr_word word = qr_word_at(bytes + at);
+        qr_word controls =
+            (qr_word_below(word, 0x20) | qr_word_is(word, 0x7f)) & ~word & QR_WORD_TOPS;
+        if (controls != 0) {
+            at += qr_word_first(controls);
             break;
         }
     }
     return qr_syntax_skip(QR_TEXT, bytes, at, end);
+}
+
+size_t qr_syntax_find(char c, const char *bytes, size_t at, size_t end)
+{
+    for (; end - at >= sizeof(qr_word); at += sizeof(qr_word)) {
+        qr_word word = qr_word_at(bytes + at);
+        qr_word found = qr_word_is(word, (unsigned char)c) & ~word & QR_WORD_TOPS;
+        if (found != 0) {
+            return at + qr_word_first(found);
+        }
+    }
+    while (at < end && bytes[at] != c) {
+        at++;
+    }
+    return at;
 }
 
 /* ---- uri-host [ ":" port ] ---- */

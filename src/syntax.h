@@ -33,8 +33,12 @@ size_t qr_syntax_skip(enum qr_kind kind, const char *bytes, size_t at, size_t en
 /* The same for QR_TEXT, sooner. */
 size_t qr_syntax_skip_text(const char *bytes, size_t at, size_t end);
 
-/* The same for uri-host [ ":" port ] (RFC 3986 section 3.2), piece by piece. *place is 0 before the
- * first piece. */
+/* The index of the first byte, from at on and below end, that is c, which is ASCII; end: none is.
+ */
+size_t qr_syntax_find(char c, const char *bytes, size_t at, size_t end);
+
+/* As qr_syntax_skip(), for uri-host [ ":" port ] (RFC 3986 section 3.2), piece by piece. *place is
+ * 0 before the first piece. */
 size_t qr_syntax_host(uint8_t *place, const char *bytes, size_t at, size_t end);
 
 /* Whether it may end there; an empty one may. */

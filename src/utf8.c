@@ -1,7 +1,7 @@
 #include "utf8.h"
 
 #include <stdbool.h>
-#include <string.h>
+#include "words.h"
 
 /* Bytes of the character that this first byte begins; 0: it begins none. */
 static size_t lead_len(uint8_t lead)
@@ -58,26 +58,16 @@ static bool is_plain(char c)
     return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
 }
 
-/* Whether all four bytes are. Of each byte below 0x80 that is not, a subtraction sets the top bit;
- * of another one only by a borrow from such a byte. */
-static bool all_plain(uint32_t four)
-{
-    const uint32_t ones = 0x01010101;
-    uint32_t controls = four - 0x20 * ones;
-    uint32_t quotes = (four ^ '"' * ones) - ones;
-    uint32_t backslashes = (four ^ '\\' * ones) - ones;
-
-    return ((four | controls | quotes | backslashes) & 0x80 * ones) == 0;
-}
-
 /* Nearly every byte of a text is one. */
 const char *qr_utf8_skip_plain(const char *s, const char *end)
 {
-    for (; end - s >= 4; s += 4) {
-        uint32_t four;
-        memcpy(&four, s, sizeof four);
-        if (!all_plain(four)) {
-            break;
+    for (; (size_t)(end - s) >= sizeof(qr_word); s += sizeof(qr_word)) {
+        qr_word word = qr_word_at(s);
+        qr_word others =
+            (word | qr_word_below(word, 0x20) | qr_word_is(word, '"') | qr_word_is(word, '\\')) &
+            QR_WORD_TOPS;
+        if (others != 0) {
+            return s + qr_word_first(others);
         }
     }
     while (s < end && is_plain(*s)) {
