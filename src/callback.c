@@ -129,10 +129,11 @@ static enum qr_err id_error(const char *id, int len)
     return memchr(id, '\0', (size_t)len) == NULL ? QR_OK : QR_ERR_ID_NUL;
 }
 
-/* Decodes the value of the member called name into out, which has QR_ID_MAX bytes. Returns its
- * length. */
-static int read_id(qr_json_ref value, const char *name, char *out, struct qr_fault *fault)
+/* Decodes the member's value into out, which has QR_ID_MAX bytes. Returns its length. */
+static int read_id(const struct qr_json_member *member, char *out, struct qr_fault *fault)
 {
+    qr_json_ref value = member->value;
+    const char *name = member->name.at;
     enum qr_err err;
     int len;
 
@@ -153,19 +154,19 @@ static int read_id(qr_json_ref value, const char *name, char *out, struct qr_fau
 }
 
 /* callbackCommand need not be there; where it is, it says what the path says. */
-static int check_command(struct qr_span path_command, struct qr_fault *fault)
+static int check_command(const struct qr_json_member *member, struct qr_span path_command,
+                         struct qr_fault *fault)
 {
-    static const char name[] = "callbackCommand";
-    qr_json_ref value = qr_json_member(0, name);
+    qr_json_ref value = member->value;
 
     if (value < 0) {
         return QR_OK;
     }
     if (qr_json_type(value) != QR_JSON_STRING) {
-        return qr_fault_at(fault, QR_ERR_FIELD_TYPE, name, qr_json_offset(value));
+        return qr_fault_at(fault, QR_ERR_FIELD_TYPE, member->name.at, qr_json_offset(value));
     }
     if (!qr_json_equals(value, path_command.at, path_command.len)) {
-        return qr_fault_at(fault, QR_ERR_COMMAND_MISMATCH, name, qr_json_offset(value));
+        return qr_fault_at(fault, QR_ERR_COMMAND_MISMATCH, member->name.at, qr_json_offset(value));
     }
     return QR_OK;
 }
@@ -173,6 +174,9 @@ static int check_command(struct qr_span path_command, struct qr_fault *fault)
 int qr_callback_read(const struct qr_request *request, struct qr_callback_quit *quit,
                      struct qr_fault *fault)
 {
+    struct qr_json_member members[] = {QR_JSON_MEMBER("callbackCommand"), QR_JSON_MEMBER("groupID"),
+                                       QR_JSON_MEMBER("userID")};
+    enum { COMMAND, GROUP_ID, USER_ID, MEMBERS };
     int result = qr_json_read(request->content, request->content_len, fault);
     int group_id_len, user_id_len;
 
@@ -182,15 +186,17 @@ int qr_callback_read(const struct qr_request *request, struct qr_callback_quit *
     if (qr_json_type(0) != QR_JSON_OBJECT) {
         return qr_fault_at(fault, QR_ERR_NOT_OBJECT, "content", QR_NO_OFFSET);
     }
-    result = check_command(last_segment(request->path, request->path_len, QUIT_NAME_MIN), fault);
+    qr_json_members(0, members, MEMBERS);
+    result = check_command(&members[COMMAND],
+                           last_segment(request->path, request->path_len, QUIT_NAME_MIN), fault);
     if (result < 0) {
         return result;
     }
-    group_id_len = read_id(qr_json_member(0, "groupID"), "groupID", quit->group_id, fault);
+    group_id_len = read_id(&members[GROUP_ID], quit->group_id, fault);
     if (group_id_len < 0) {
         return group_id_len;
     }
-    user_id_len = read_id(qr_json_member(0, "userID"), "userID", quit->user_id, fault);
+    user_id_len = read_id(&members[USER_ID], quit->user_id, fault);
     if (user_id_len < 0) {
         return user_id_len;
     }

@@ -11,6 +11,7 @@
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #define JSMN_STATIC
+#define JSMN_PARENT_LINKS
 #define JSMN_STRICT
 #include <jsmn.h>
 #pragma GCC diagnostic pop
@@ -83,12 +84,18 @@ static bool is_space(uint8_t byte)
     return byte <= ' ' && (byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r');
 }
 
-static const char *skip_space(const struct check *check, const char *at)
+static const char *skip_spaces(const struct check *check, const char *at)
 {
     while (is_space(peek(check, at))) {
         at++;
     }
     return at;
+}
+
+/* Mostly there is none. */
+static const char *skip_space(const struct check *check, const char *at)
+{
+    return at < check->end && (uint8_t)*at <= ' ' ? skip_spaces(check, at) : at;
 }
 
 static bool is_digit(uint8_t byte)
@@ -222,14 +229,9 @@ static const char *check_char(struct check *check, const char *at)
     return at + char_len;
 }
 
-/* At the opening quote. Nearly every byte of a text is a plain one. */
-static const char *check_string(struct check *check, const char *at)
+/* In a string, at a byte that is not plain. */
+static const char *check_chars(struct check *check, const char *at)
 {
-    at = count_token(check, at);
-    if (at == NULL) {
-        return NULL;
-    }
-    at = qr_utf8_skip_plain(at + 1, check->end);
     while (peek(check, at) != '"') {
         at = check_char(check, at);
         if (at == NULL) {
@@ -238,6 +240,17 @@ static const char *check_string(struct check *check, const char *at)
         at = qr_utf8_skip_plain(at, check->end);
     }
     return at + 1;
+}
+
+/* At the opening quote. Nearly every byte of a text is a plain one. */
+static const char *check_string(struct check *check, const char *at)
+{
+    at = count_token(check, at);
+    if (at == NULL) {
+        return NULL;
+    }
+    at = qr_utf8_skip_plain(at + 1, check->end);
+    return peek(check, at) == '"' ? at + 1 : check_chars(check, at);
 }
 
 static const char *open_nested(struct check *check, const char *at, bool object)
@@ -532,26 +545,30 @@ static int next_sibling(int value)
 {
     int next = value + 1;
 
+    if (tokens[value].size == 0) {
+        return next;
+    }
     while (next < tokens_len && tokens[next].start < tokens[value].end) {
         next++;
     }
     return next;
 }
 
-qr_json_ref qr_json_member_of(qr_json_ref object, const char *name, size_t name_len)
+void qr_json_members(qr_json_ref object, struct qr_json_member *members, size_t n)
 {
-    int found = -1;
-
-    if (object < 0 || token_of(object)->type != JSMN_OBJECT) {
-        return -1;
-    }
-    assert(name_len <= QR_JSON_EQUALS_MAX);
+    bool is_object = object >= 0 && token_of(object)->type == JSMN_OBJECT;
     int at = object + 1;
-    for (int left = tokens[object].size; left > 0; left--) {
-        if (equals(&tokens[at], name, name_len)) {
-            found = at + 1;
+
+    for (size_t i = 0; i < n; i++) {
+        assert(members[i].name.len <= QR_JSON_EQUALS_MAX);
+        members[i].value = -1;
+    }
+    for (int left = is_object ? tokens[object].size : 0; left > 0; left--) {
+        for (size_t i = 0; i < n; i++) {
+            if (equals(&tokens[at], members[i].name.at, members[i].name.len)) {
+                members[i].value = (qr_json_ref)(at + 1);
+            }
         }
         at = next_sibling(at + 1);
     }
-    return (qr_json_ref)found;
 }

@@ -17,6 +17,7 @@
 
 #include "err.h"
 #include "limits.h"
+#include "span.h"
 
 enum qr_json_type {
     QR_JSON_OBJECT,
@@ -41,13 +42,27 @@ int qr_json_read(const char *text, size_t len, struct qr_fault *fault);
 
 enum qr_json_type qr_json_type(qr_json_ref value);
 
-/* The value of the member called name (compared decoded, byte for byte) of the object; of the last
- * one where several have that name, as ECMAScript and Go take it. -1: no such member, or no object.
- */
-qr_json_ref qr_json_member_of(qr_json_ref object, const char *name, size_t name_len);
+/* A member that is looked for: its name, compared decoded, byte for byte; and its value. */
+struct qr_json_member {
+    struct qr_span name; /* at most QR_JSON_EQUALS_MAX bytes */
+    qr_json_ref value;
+};
+#define QR_JSON_MEMBER(literal)                                                                    \
+    {                                                                                              \
+        .name = { literal, sizeof(literal) - 1 }                                                   \
+    }
+
+/* Fills in the values of n members of the object; of the last one where several have that name, as
+ * ECMAScript and Go take it. -1: no such member, or no object. */
+void qr_json_members(qr_json_ref object, struct qr_json_member *members, size_t n);
+
+/* The same of one. */
 static inline qr_json_ref qr_json_member(qr_json_ref object, const char *name)
 {
-    return qr_json_member_of(object, name, strlen(name)); /* known when it is compiled */
+    struct qr_json_member member = {.name = {name, strlen(name)}};
+
+    qr_json_members(object, &member, 1);
+    return member.value;
 }
 
 /* Byte offset of the value in the text, for faults. For a string: of its opening quote. */
