@@ -229,8 +229,9 @@ static const char *check_char(struct check *check, const char *at)
     return at + char_len;
 }
 
-/* In a string, at a byte that is not plain. */
-static const char *check_chars(struct check *check, const char *at)
+/* In a string, at a byte that is not plain: not inlined, since it is rare, and needs more registers
+ * than all others. */
+__attribute__((noinline)) static const char *check_chars(struct check *check, const char *at)
 {
     while (peek(check, at) != '"') {
         at = check_char(check, at);

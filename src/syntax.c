@@ -67,6 +67,9 @@ size_t qr_syntax_skip_text(const char *bytes, size_t at, size_t end)
             (qr_word_below(word, 0x20) | qr_word_is(word, 0x7f)) & ~word & QR_WORD_TOPS;
         if (controls != 0) {
             at += qr_word_first(controls);
+            if (bytes[at] != '\t') {
+                return at;
+            }
             break;
         }
     }

@@ -13,7 +13,7 @@
 
 #include "src/err.c"
 #include "src/json.c"
-/* Looks at four bytes at once by numbers that wrap, as unsigned ones may. */
+/* Looks at eight bytes at once by numbers that wrap, as unsigned ones may. */
 #pragma CPROVER check push
 #pragma CPROVER check disable "unsigned-overflow"
 #include "src/utf8.c"

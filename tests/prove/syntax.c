@@ -1,9 +1,9 @@
 /*
- * Bytes, hosts and targets, whatever they are, in pieces of up to 6 bytes and targets of up to 10.
+ * Bytes, hosts and targets, whatever they are, in pieces of up to 10 bytes and targets of up to 10.
  *
- * CBMC's options: --unwind 11
+ * CBMC's options: --unwind 12
  */
-/* Looks at four bytes at once by numbers that wrap, as unsigned ones may. */
+/* Looks at eight bytes at once by numbers that wrap, as unsigned ones may. */
 #pragma CPROVER check push
 #pragma CPROVER check disable "unsigned-overflow"
 #include "src/syntax.c"
@@ -11,7 +11,7 @@
 
 #include "tests/prove/prove.h"
 
-#define PIECE 6
+#define PIECE 10
 #define LEN   10
 
 /* What tests/prove/http.c takes for granted. */
@@ -26,7 +26,7 @@ PROOF(syntax_kinds, "any byte")
     assert(c != '\0' || qr_syntax_kinds[0] == 0);
 }
 
-PROOF(syntax_skip, "any piece of up to 6 bytes")
+PROOF(syntax_skip, "any piece of up to 10 bytes")
 {
     char bytes[PIECE];
     size_t at, end, i;
@@ -39,7 +39,7 @@ PROOF(syntax_skip, "any piece of up to 6 bytes")
     assert(i < at || i >= stop || (qr_syntax_is(kind, bytes[i]) && bytes[i] != '\0'));
 }
 
-PROOF(syntax_skip_text, "any piece of up to 6 bytes")
+PROOF(syntax_skip_text, "any piece of up to 10 bytes")
 {
     char bytes[PIECE];
     size_t at, end, i;
@@ -50,8 +50,19 @@ PROOF(syntax_skip_text, "any piece of up to 6 bytes")
     assert(i < at || i >= stop || qr_syntax_is(QR_TEXT, bytes[i]));
 }
 
+PROOF(syntax_find, "any piece of up to 10 bytes")
+{
+    char bytes[PIECE], c;
+    size_t at, end, i;
+
+    prove_assume(at <= end && end <= PIECE && c >= 0);
+    size_t stop = qr_syntax_find(c, bytes, at, end);
+    assert(stop >= at && stop <= end && (stop == end || bytes[stop] == c));
+    assert(i < at || i >= stop || bytes[i] != c);
+}
+
 /* place goes from call to call, so it may be any that a call leaves. */
-PROOF(syntax_host, "any piece of up to 6 bytes of a host")
+PROOF(syntax_host, "any piece of up to 10 bytes of a host")
 {
     char bytes[PIECE];
     size_t at, end;
