@@ -18,8 +18,12 @@
 #include <assert.h>
 #include <string.h>
 
+#include "alike.h"
 #include "syntax.h"
 #include "utf8.h"
+
+_Static_assert(offsetof(struct qr_http, text) <= QR_ALIKE_STATE_MAX,
+               "what stands before it is kept");
 
 enum state {
     METHOD, /* the first: see qr_http_next() */
@@ -100,20 +104,27 @@ static uint32_t four(const char *bytes)
     return word;
 }
 
+/* Whether four bytes are those of a known word, in any case: letters are those of its bytes that
+ * have 0x40, and their case is 0x20. */
+static bool is_known_four(const char *bytes, const char *known)
+{
+    uint32_t letters = four(known) & 0x40404040;
+
+    return ((four(bytes) ^ four(known)) & ~(letters >> 1)) == 0;
+}
+
 /* Whether it is the known word of the same length, in any case. By four bytes at a time, the last
- * four perhaps once more: no word that we know is shorter. 0x20 makes letters small, leaves digits
- * and hyphens, and makes of no other byte of a field one of these. */
+ * four perhaps once more: no word that we know is shorter. */
 static bool is_known(struct word word, const char *known)
 {
-    const uint32_t small = 0x20202020;
     size_t last = word.len - 4;
 
     for (size_t i = 0; i < last; i += 4) {
-        if ((four(word.bytes + i) | small) != four(known + i)) {
+        if (!is_known_four(word.bytes + i, known + i)) {
             return false;
         }
     }
-    return (four(word.bytes + last) | small) == four(known + last);
+    return is_known_four(word.bytes + last, known + last);
 }
 
 /* ---- request line (RFC 9112 section 3) ---- */
@@ -179,29 +190,36 @@ static int target_fault(struct qr_http *http, size_t at)
 
 static int target_end(struct qr_http *http)
 {
-    struct qr_request *request = &http->request;
-    size_t end = http->target_len;
     size_t at;
 
-    if (!qr_syntax_target(http->asterisk, http->target, end, &at)) {
+    if (!qr_syntax_target(http->asterisk, http->target, http->target_len, &at)) {
         return target_fault(http, at);
     }
     if (at != 0 && http->target[4] != ':') { /* https: RFC 9110 section 7.4 */
         return qr_fault_at(&http->fault, QR_ERR_MISDIRECTED, "target", 0);
     }
+    http->path_at = (uint16_t)at;
+    enter(http, VERSION);
+    return 0;
+}
+
+/* When the head is whole. */
+static void tell_target(struct qr_http *http)
+{
+    struct qr_request *request = &http->request;
+    size_t end = http->target_len;
+
     if (http->query_at != 0) {
         request->query = http->target + http->query_at;
         request->query_len = end - http->query_at;
         end = http->query_at - 1u;
     }
-    request->path = http->target + at;
-    request->path_len = end - at;
-    if (at == end) { /* only in absolute-form; RFC 9110 section 4.2.3 */
+    request->path = http->target + http->path_at;
+    request->path_len = end - http->path_at;
+    if (http->path_at == end) { /* only in absolute-form; RFC 9110 section 4.2.3 */
         request->path = "/";
         request->path_len = 1;
     }
-    enter(http, VERSION);
-    return 0;
 }
 
 /* Whether a byte that ends a run may stand in a target; place counts the hex digits that a % still
@@ -307,7 +325,11 @@ enum field {
     OPERATION_ID, /* from here on the value is kept … */
     IF_NONE_MATCH,
     LAST_EVENT_ID, /* … to here */
-    ACCEPT_ENCODING
+    ACCEPT_ENCODING,
+    USER_AGENT, /* from here on: it says nothing to us, but comes so often that it is known sooner
+                 */
+    CONTENT_TYPE,
+    ACCEPT
 };
 
 static const struct {
@@ -326,6 +348,9 @@ static const struct {
     [IF_NONE_MATCH] = {NAME("if-none-match"), QR_OK},
     [LAST_EVENT_ID] = {NAME("last-event-id"), QR_OK},
     [ACCEPT_ENCODING] = {NAME("accept-encoding"), QR_OK},
+    [USER_AGENT] = {NAME("user-agent"), QR_OK},
+    [CONTENT_TYPE] = {NAME("content-type"), QR_OK},
+    [ACCEPT] = {NAME("accept"), QR_OK},
 #undef NAME
 };
 
@@ -343,6 +368,9 @@ static const uint8_t field_by_place[32] = {
     [PLACE(sizeof "if-none-match" - 1, 'i')] = IF_NONE_MATCH,
     [PLACE(sizeof "last-event-id" - 1, 'l')] = LAST_EVENT_ID,
     [PLACE(sizeof "accept-encoding" - 1, 'a')] = ACCEPT_ENCODING,
+    [PLACE(sizeof "user-agent" - 1, 'u')] = USER_AGENT,
+    [PLACE(sizeof "content-type" - 1, 'c')] = CONTENT_TYPE,
+    [PLACE(sizeof "accept" - 1, 'a')] = ACCEPT,
 };
 
 /* A callback is not asked for what a poll may say, nor the other way. */
@@ -350,14 +378,16 @@ static bool concerns(enum field field, enum qr_method method)
 {
     bool poll = method == QR_METHOD_GET || method == QR_METHOD_HEAD;
 
-    return field < OPERATION_ID || poll == (field != OPERATION_ID);
+    return field < OPERATION_ID || (poll == (field != OPERATION_ID) && field < USER_AGENT);
 }
 
 static enum field find_field(struct word name)
 {
     enum field field = (enum field)field_by_place[PLACE(name.len, name.bytes[0])];
 
-    return name.len == fields[field].len && is_known(name, fields[field].name) ? field : UNKNOWN;
+    return field != UNKNOWN && name.len == fields[field].len && is_known(name, fields[field].name)
+               ? field
+               : UNKNOWN;
 }
 
 static bool has(const struct qr_http *http, enum field field)
@@ -555,6 +585,23 @@ static int name_end(struct qr_http *http, size_t at, enum field field)
     return 0;
 }
 
+/* Behind a CR. */
+static int take_lf(struct qr_http *http, const char *bytes, size_t at, enum state next)
+{
+    if (bytes[at] != '\n') {
+        return fail(http, at, QR_ERR_LINE_ENDING);
+    }
+    enter(http, next);
+    return (int)at + 1;
+}
+
+static int take_value_lf(struct qr_http *http, const char *bytes, size_t at)
+{
+    int err = bytes[at] == '\n' ? value_end(http, at) : 0;
+
+    return err < 0 ? err : take_lf(http, bytes, at, NAME);
+}
+
 static int take_value(struct qr_http *http, const char *bytes, size_t at, size_t end)
 {
     int stop = take_known(http, bytes, at, end);
@@ -565,14 +612,79 @@ static int take_value(struct qr_http *http, const char *bytes, size_t at, size_t
     at = (size_t)stop;
     if (bytes[at] == '\r') {
         http->state = VALUE_LF; /* what the value left in text and place still counts */
-        return stop + 1;
+        return at + 1 < end ? take_value_lf(http, bytes, at + 1) : stop + 1;
     }
     return qr_syntax_is(QR_TEXT, bytes[at]) ? fail(http, at, fields[http->field].err)
                                             : refuse(http, bytes, at, QR_ERR_FIELD_VALUE);
 }
 
+/* ---- heads that begin alike: a caller's do, up to the operation ID ---- */
+
+static const char alike_method[] = "POST ";
+#define TARGET_AT (sizeof alike_method - 1)
+
+/* What is a parser's own, and no other's, of a request that has just begun. */
+static void own(struct qr_http *http)
+{
+    http->request.operation_id = http->kept;
+    http->request.content = http->content;
+}
+
+/* A request's first len bytes have led to the value of its operation ID. */
+static void keep_alike(const struct qr_http *http, const char *bytes, size_t len)
+{
+    if (http->request.method == QR_METHOD_POST && bytes[0] == alike_method[0] &&
+        len > TARGET_AT + http->target_len && len <= QR_HEAD_MAX) {
+        qr_alike_keep(bytes, len, http, offsetof(struct qr_http, text));
+    }
+}
+
+/* Returns how many bytes of a new request need not be read; 0: it begins otherwise, or has begun.
+ */
+static size_t skip_alike(struct qr_http *http, const char *bytes, size_t len)
+{
+    if (http->phase != QR_HTTP_IDLE || http->offset != 0) {
+        return 0;
+    }
+    size_t skipped = qr_alike_find(bytes, len, http, offsetof(struct qr_http, text));
+    if (skipped != 0) {
+        own(http);
+        memcpy(http->target, bytes + TARGET_AT, http->target_len);
+        http->head_left = QR_HEAD_MAX - (uint32_t)skipped;
+    }
+    return skipped;
+}
+
+/* ---- the name of a field line ---- */
+
+/* The known field whose name came in one piece and ends at *stop: nothing else of it need be looked
+ * at. */
+static enum field find_whole_name(const struct qr_http *http, const char *bytes, size_t at,
+                                  size_t end, size_t *stop)
+{
+    if (http->text_len != 0 || bytes[at] == '\r') {
+        return UNKNOWN;
+    }
+    *stop = qr_syntax_find(':', bytes, at, end);
+    return *stop == end ? UNKNOWN : find_field((struct word){bytes + at, *stop - at});
+}
+
+/* At the colon behind a name. */
+static int take_colon(struct qr_http *http, const char *bytes, size_t at, enum field field)
+{
+    int err = name_end(http, at, field);
+
+    if (err < 0) {
+        return err;
+    }
+    if (http->field == OPERATION_ID && http->offset == 0) {
+        keep_alike(http, bytes, at + 1);
+    }
+    return (int)at + 1;
+}
+
 /* White space is no part of a token: none before the colon, no folded lines (section 5.2). */
-static int take_name(struct qr_http *http, const char *bytes, size_t at, size_t end)
+static int take_other_name(struct qr_http *http, const char *bytes, size_t at, size_t end)
 {
     size_t stop = qr_syntax_skip(QR_TOKEN, bytes, at, end);
 
@@ -588,8 +700,16 @@ static int take_name(struct qr_http *http, const char *bytes, size_t at, size_t 
     if (bytes[stop] != ':' || name.len == 0) {
         return refuse(http, bytes, stop, QR_ERR_FIELD_NAME);
     }
-    int err = name_end(http, stop, find_field(name));
-    return err < 0 ? err : (int)stop + 1;
+    return take_colon(http, bytes, stop, find_field(name));
+}
+
+static int take_name(struct qr_http *http, const char *bytes, size_t at, size_t end)
+{
+    size_t stop = at;
+    enum field field = find_whole_name(http, bytes, at, end, &stop);
+
+    return field == UNKNOWN ? take_other_name(http, bytes, at, end)
+                            : take_colon(http, bytes, stop, field);
 }
 
 static uint32_t content_limit(const struct qr_http *http)
@@ -627,6 +747,7 @@ static int head_end(struct qr_http *http, size_t at)
         http->phase = QR_HTTP_DONE;
         return 0;
     }
+    tell_target(http);
     if (request->minor_version == 0) {
         request->expect_continue = false;
         http->close_wanted |= !http->keep_wanted;
@@ -639,23 +760,6 @@ static int head_end(struct qr_http *http, size_t at)
         request->expect_continue = false;
     }
     return check_head(http, at);
-}
-
-/* Behind a CR. */
-static int take_lf(struct qr_http *http, const char *bytes, size_t at, enum state next)
-{
-    if (bytes[at] != '\n') {
-        return fail(http, at, QR_ERR_LINE_ENDING);
-    }
-    enter(http, next);
-    return (int)at + 1;
-}
-
-static int take_value_lf(struct qr_http *http, const char *bytes, size_t at)
-{
-    int err = bytes[at] == '\n' ? value_end(http, at) : 0;
-
-    return err < 0 ? err : take_lf(http, bytes, at, NAME);
 }
 
 static int take_head_lf(struct qr_http *http, const char *bytes, size_t at)
@@ -799,6 +903,7 @@ int qr_http_parse(struct qr_http *http, const char *bytes, size_t len)
     if (http->phase == QR_HTTP_FAILED) {
         return http->fault.err;
     }
+    at = skip_alike(http, bytes, len);
     while (at < len && http->phase != QR_HTTP_DONE) {
         int stop = http->state <= HEAD_LF ? take_head(http, bytes, at, len)
                                           : take_content(http, bytes, at, len);
@@ -820,8 +925,7 @@ void qr_http_next(struct qr_http *http)
 {
     memset(http, 0, offsetof(struct qr_http, text));
     http->head_left = QR_HEAD_MAX;
-    http->request.operation_id = http->kept;
-    http->request.content = http->content;
+    own(http);
 }
 
 void qr_http_init(struct qr_http *http, char *content, size_t content_cap)

@@ -70,6 +70,7 @@ struct qr_http {
     bool close_wanted;   /* Connection: close */
     bool keep_wanted;    /* Connection: keep-alive */
     uint16_t target_len;
+    uint16_t path_at;   /* in target: behind scheme and authority, if they came */
     uint16_t query_at;  /* in target, behind the first question mark; 0: there is none */
     uint32_t head_left; /* bytes that head and trailers may still have */
     uint32_t offset;    /* bytes of the whole request so far, for faults */

@@ -20,6 +20,10 @@
 #define QR_HEAD_MAX 8192
 #endif
 
+/* Bytes of a head, up to the operationID, that are kept so that the next one need not be read anew
+ * where it begins alike: OpenIM's have some 200. Past it: it is read anew. */
+#define QR_HEAD_ALIKE_MAX 256
+
 /* Bytes of chunk-size lines' extensions in one request: no client sends any. Past it: 400. */
 #define QR_CHUNK_EXT_MAX 256
 

@@ -164,7 +164,7 @@ static void parse(struct story *story, const uint8_t *bytes, size_t len, uint32_
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-    static const uint32_t cuts[] = {1, 4, 40, 400};
+    static const uint32_t cuts[] = {0, 1, 4, 40, 400}; /* 0: it begins as the last one */
     static struct story whole, other;
 
     if (len > STREAM_MAX) {

@@ -5,12 +5,13 @@
  *
  * Bound: pieces of up to 4 bytes; a target of 8 bytes, an operation ID of 2, content of 5, a head
  * of 64. Not here: the loops that call the steps, in take_head() and qr_http_parse().
- * Assumed: a request of less than 2^31 bytes.
+ * Assumed: a request of less than 2^31 bytes; of one that is kept, its target stands behind its
+ * method.
  *
  * src/syntax.c and src/utf8.c are replaced by what is proved of them in files of their own, with
- * any answer that this leaves open.
+ * any answer that this leaves open; src/alike.c by one that gives any state that it may be given.
  *
- * CBMC's options: --unwind 25 --unwindset memcpy.0:6,strlen.0:18,take_list.0:6,qr_syntax_skip.0:6
+ * CBMC's options: --unwind 25 --unwindset memcpy.0:10,strlen.0:18,take_list.0:6,qr_syntax_skip.0:6
  */
 #define QR_TARGET_MAX  8
 #define QR_HEAD_MAX    64
@@ -63,6 +64,15 @@ size_t qr_syntax_skip_text(const char *bytes, size_t at, size_t end)
     return qr_syntax_skip(QR_TEXT, bytes, at, end);
 }
 
+size_t qr_syntax_find(char c, const char *bytes, size_t at, size_t end)
+{
+    size_t stop;
+
+    assert(at <= end && __CPROVER_r_ok(bytes, end));
+    prove_assume(stop >= at && stop <= end && (stop == end || bytes[stop] == c));
+    return stop;
+}
+
 size_t qr_syntax_host(uint8_t *place, const char *bytes, size_t at, size_t end)
 {
     size_t stop;
@@ -113,7 +123,10 @@ size_t qr_utf8_cut(const char *s, size_t len, size_t max)
 
 static bool target_holds(const struct qr_http *http)
 {
+    size_t path_end = http->query_at == 0 ? http->target_len : http->query_at - 1u;
+
     return http->target_len <= QR_TARGET_MAX && http->query_at <= http->target_len &&
+           http->path_at <= path_end &&
            (http->query_at == 0 || http->target[http->query_at - 1] == '?') &&
            (http->state != VERSION || http->target_len > 0);
 }
@@ -154,6 +167,41 @@ static bool holds(const struct qr_http *http)
            target_holds(http) && text_holds(http) && content_holds(http);
 }
 
+/* ---- what a head before it has led to ---- */
+
+/* Of a parser's first len bytes. */
+static bool may_be_kept(const struct qr_http *http, size_t len)
+{
+    return http->state == VALUE && http->field == OPERATION_ID && http->phase <= QR_HTTP_HEAD &&
+           http->offset == 0 && len <= QR_HEAD_MAX && len > TARGET_AT + http->target_len &&
+           holds(http);
+}
+
+void qr_alike_keep(const char *bytes, size_t len, const void *state, size_t state_len)
+{
+    assert(__CPROVER_r_ok(bytes, len) && state_len == offsetof(struct qr_http, text));
+    assert(may_be_kept(state, len));
+}
+
+size_t qr_alike_find(const char *bytes, size_t len, void *state, size_t state_len)
+{
+    struct qr_http any, *http = state;
+    size_t found;
+
+    assert(__CPROVER_r_ok(bytes, len) && state_len == offsetof(struct qr_http, text));
+    prove_assume(found <= len);
+    if (found != 0) {
+        any.content = http->content;
+        any.content_cap = http->content_cap;
+        *http = any;
+        prove_assume(may_be_kept(http, found));
+        for (size_t i = 0; i < http->target_len; i++) {
+            prove_assume(bytes[TARGET_AT + i] == http->target[i]);
+        }
+    }
+    return found;
+}
+
 /* Any parser that waits for bytes. Its content buffer has the array's last bytes. */
 static void any_http(struct qr_http *http, char *content)
 {
@@ -175,7 +223,7 @@ static void assert_step(const struct qr_http *http, size_t at, int stop, size_t 
     }
     assert((size_t)stop > at && (size_t)stop <= end);
     assert(holds(http));
-    if (request->path != NULL) { /* these bytes ended the target */
+    if (request->path != NULL) { /* these bytes ended the head */
         assert(__CPROVER_r_ok(request->path, request->path_len));
         assert(request->query == NULL || __CPROVER_r_ok(request->query, request->query_len));
     }
@@ -188,6 +236,19 @@ PROOF(http_init, "a new parser")
 
     qr_http_init(&http, content, sizeof content);
     assert(holds(&http) && http.phase == QR_HTTP_IDLE && http.request.path == NULL);
+}
+
+PROOF(http_alike, "any new request that begins as one before it")
+{
+    char content[QR_CONTENT_MAX + 1], bytes[QR_HEAD_MAX];
+    struct qr_http http;
+    size_t len;
+
+    any_http(&http, content);
+    prove_assume(len <= sizeof bytes);
+    size_t skipped = skip_alike(&http, bytes + sizeof bytes - len, len);
+    assert(skipped <= len && holds(&http));
+    assert(skipped == 0 || http.head_left == QR_HEAD_MAX - skipped);
 }
 
 /* A step in this state of the head, in this field's line. */

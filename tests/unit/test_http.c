@@ -1467,6 +1467,102 @@ static void test_http_next_forgets_the_last_request(void **state)
     assert_int_equal(feed("GET / HTTP/1.1\r\n\r\n", 18, &at), QR_ERR_HOST);
 }
 
+/* ---- heads that begin as the last one that had an operation ID ---- */
+
+#define ALIKE                                                                                      \
+    "POST /callbackQuit?a=b HTTP/1.1\r\nHost: h:80\r\nUser-Agent: Go\r\nContent-Length: 3\r\n"     \
+    "Operationid: "
+
+/* Whole, behind another one, it is what it is byte by byte. */
+static void assert_alone(const char *before, const char *bytes, size_t len)
+{
+    static struct outcome behind, alone;
+
+    run(&behind, before, strlen(before), SIZE_MAX, 1);
+    assert_int_equal(behind.phase, QR_HTTP_DONE);
+    run(&alone, bytes, len, 1, 1);
+    for (int i = 0; i < 2; i++) {
+        run(&behind, bytes, len, len, 1);
+        assert_same(&alone, &behind, bytes, len, "whole, behind another and itself, time",
+                    (size_t)i);
+    }
+}
+
+static void test_http_reads_a_head_as_if_none_came_before(void **state)
+{
+    static const char before[] = ALIKE "op-1\r\n\r\nabc";
+    static const char others[] = {'\0', '\t', '\r', '\n', ' ', ':',
+                                  '1',  'x',  'X',  '/',  '%', '\x80'};
+    static const char *const same[] = {
+        ALIKE "op-1\r\n\r\nabc",
+        ALIKE "op-2\r\nConnection: close\r\n\r\nxyz",
+        ALIKE "\r\n\r\nxyz",
+        ALIKE "op-2\r\nOperationid: op-3\r\n\r\nxyz",
+        ALIKE "op-2\r\nHost: h\r\n\r\nxyz",
+        "POST / HTTP/1.1\r\nHost: h\r\nOperationid: op-1\r\nHost: h\r\nOperationid: op-2\r\n\r\n",
+        ALIKE "op-2\r\nContent-Length: 3\r\n\r\nxyz",
+        ALIKE "op-2\r\nTransfer-Encoding: chunked\r\n\r\nxyz",
+        ALIKE "op-2\r\nExpect: 100-continue\r\n\r\nxyz",
+        "\r\n" ALIKE "op-2\r\n\r\nabc",
+        ALIKE,
+    };
+    char bytes[sizeof before];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        assert_alone(before, same[i], strlen(same[i]));
+    }
+    for (size_t at = 0; at < sizeof before - 1; at++) {
+        for (size_t i = 0; i < sizeof others; i++) {
+            memcpy(bytes, before, sizeof before);
+            bytes[at] = others[i];
+            assert_alone(before, bytes, sizeof before - 1);
+        }
+        assert_alone(before, before, at); /* and one that ends early */
+    }
+}
+
+/* Up to the longest beginning that is kept, and beyond. */
+static void test_http_reads_long_heads_that_begin_alike(void **state)
+{
+    char before[2 * QR_HEAD_ALIKE_MAX], bytes[sizeof before];
+
+    (void)state;
+    for (int fill = 150; fill < QR_HEAD_ALIKE_MAX; fill++) {
+        (void)snprintf(before, sizeof before,
+                       "POST / HTTP/1.1\r\nHost: h\r\nX: %0*d\r\nOperationid: 1\r\n\r\n", fill, 0);
+        (void)snprintf(bytes, sizeof bytes,
+                       "POST / HTTP/1.1\r\nHost: h\r\nX: %0*d\r\nOperationid: 23\r\n\r\n", fill, 0);
+        assert_alone(before, bytes, strlen(bytes));
+    }
+}
+
+/* Another connection's. */
+static void test_http_keeps_requests_that_begin_alike_apart(void **state)
+{
+    static const char first[] = ALIKE "op-1\r\n\r\nabc", second[] = ALIKE "op-2\r\n\r\nxyz";
+    static struct qr_http others[2];
+    static char contents[2][8];
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        qr_http_init(&others[i], contents[i], sizeof contents[i]);
+        assert_int_equal(qr_http_parse(&others[i], i == 0 ? first : second, sizeof first - 1),
+                         sizeof first - 1);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        const struct qr_request *request = &others[i].request;
+        assert_ptr_equal(request->path, others[i].target);
+        assert_int_equal(request->path_len, strlen("/callbackQuit"));
+        assert_memory_equal(request->path, "/callbackQuit?a=b", strlen("/callbackQuit?a=b"));
+        assert_ptr_equal(request->query, others[i].target + strlen("/callbackQuit?"));
+        assert_ptr_equal(request->content, contents[i]);
+        assert_memory_equal(request->content, i == 0 ? "abc" : "xyz", 3);
+        assert_int_equal(request->operation_id_len, 4);
+        assert_memory_equal(request->operation_id, i == 0 ? "op-1" : "op-2", 4);
+    }
+}
+
 static void test_http_tells_offsets_from_each_requests_first_byte(void **state)
 {
     static const char first[] = POST("Content-Length: 2\r\n\r\nab");
@@ -1577,6 +1673,9 @@ int main(void)
         cmocka_unit_test(test_http_bounds_needless_zeros_of_chunk_sizes),
         cmocka_unit_test(test_http_takes_pipelined_requests_one_by_one),
         cmocka_unit_test(test_http_next_forgets_the_last_request),
+        cmocka_unit_test(test_http_reads_a_head_as_if_none_came_before),
+        cmocka_unit_test(test_http_reads_long_heads_that_begin_alike),
+        cmocka_unit_test(test_http_keeps_requests_that_begin_alike_apart),
         cmocka_unit_test(test_http_tells_offsets_from_each_requests_first_byte),
         cmocka_unit_test(test_http_tells_the_phase),
         cmocka_unit_test(test_http_takes_nothing_when_done_or_failed),
