@@ -5,7 +5,9 @@ PROGRAM is build/linux/client_board, a program of ours whose card is a client. c
 of it, and one with more requests; of the difference each has its part. A file's figure is that of
 its own code, wherever it was inlined, and of the C library's for it.
 
-Then the same of a bare board, all included, as QEMU counts (tests/bench/icount.py).
+Then a callback's of a bare board, all included, as QEMU counts (tests/bench/icount.py): the least of
+some runs, since acknowledgements that come apart from requests cost, and when they come is up to this
+machine. A poll's are more than its work for the same reason, and are not compared.
 
 Another compiler makes other code: it has nothing to say about the kept figures, so that the check is
 skipped, aloud. --write writes the file anew.
@@ -31,6 +33,7 @@ FLAGS = "-O3 -g -flto=auto -ffat-lto-objects"  # the product's
 COMPILER = "gcc 12 x86_64"
 REQUESTS = 1000  # in a second of the board's clock: what is done once in each is in, in proportion
 ICOUNT_REQUESTS = 400
+BOOTS = 3
 TOLERANCE = 0.03
 TOLERANCE_LEAST = 15  # instructions: of a small file, 3 % are nothing
 TIMEOUT_S = 100
@@ -105,8 +108,7 @@ def measured(program):
         parts = {row: round((n - few.get(row, 0)) / REQUESTS) for row, n in after.items()}
         parts["ours"] = sum(n for row, n in parts.items() if row.split("/")[0] in OURS)
         found.update({(work, row): n for row, n in parts.items() if n != 0})
-    for work, n in zip(WORK, icount.figures(BARE, ICOUNT_REQUESTS)):
-        found[work, BARE] = round(n)
+    found[WORK[0], BARE] = round(min(icount.figures(BARE, ICOUNT_REQUESTS)[0] for _ in range(BOOTS)))
     return found
 
 
