@@ -179,9 +179,28 @@ void qr_hook_tcp_syn(const ip_addr_t *from, const struct tcp_hdr *header)
     }
 }
 
+static bool is_acknowledged(const struct tcp_pcb *pcb, const struct tcp_seg *segment)
+{
+    return TCP_SEQ_LEQ(lwip_ntohl(segment->tcphdr->seqno) + TCP_TCPLEN(segment), pcb->lastack);
+}
+
+static void drop_acknowledged(struct tcp_pcb *pcb)
+{
+    while (pcb->unsent != NULL && is_acknowledged(pcb, pcb->unsent)) {
+        struct tcp_seg *segment = pcb->unsent;
+        pcb->unsent = segment->next;
+        pcb->snd_queuelen = (u16_t)(pcb->snd_queuelen - pbuf_clen(segment->p));
+        tcp_seg_free(segment);
+    }
+}
+
 void qr_hook_tcp_timers(void)
 {
     for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {
+        drop_acknowledged(pcb);
+        if (pcb->rto > QR_LWIP_RTO_MAX_MS / TCP_SLOW_INTERVAL) {
+            pcb->rto = QR_LWIP_RTO_MAX_MS / TCP_SLOW_INTERVAL;
+        }
         if (pcb->persist_backoff == 0 || (pcb->unsent != NULL && pcb->unacked == NULL)) {
             continue;
         }

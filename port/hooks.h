@@ -98,10 +98,14 @@ bool qr_hook_dns_passes(const struct qr_content *message);
  * - end a lease for ever when the one before it would have ended. */
 bool qr_hook_dhcp_passes(const struct qr_content *message, const struct netif *netif);
 
-/* To be called, with the core locked, right before lwIP's TCP timers run. They assert that a
- * persist timer has something to send and nothing on the way, which a peer breaks that takes a
- * window probe's byte, or shrinks its window: such a timer is stopped, as RFC 9293 section 3.8.6.1
- * has it. */
+/* To be called, with the core locked, right before lwIP's TCP timers run. lwIP 2.2.1 would
+ * - assert that a persist timer has something to send and nothing on the way, which a peer breaks
+ *   that takes a window probe's byte, or shrinks its window: such a timer is stopped, as RFC 9293
+ *   section 3.8.6.1 has it;
+ * - wait for hours before it sends again to a peer that has acknowledged late: it is
+ *   QR_LWIP_RTO_MAX_MS at most, and who is gone is given up in a quarter of an hour;
+ * - keep for ever what it cuts off a segment whose begin was acknowledged, where the window then
+ *   shrinks to less than that: such pieces are freed. */
 void qr_hook_tcp_timers(void);
 
 /* An initial sequence number that nobody can guess (RFC 6528). local_ip is a connection's. */

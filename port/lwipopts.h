@@ -237,7 +237,10 @@
 #ifndef TCP_SND_QUEUELEN
 #define TCP_SND_QUEUELEN 8 /* pieces, short where the peer wants short segments */
 #endif
-#define LWIP_TCP_RTO_TIME   1000 /* RFC 6298; of 3 s, a caller waits for one in its 5 s */
+#define LWIP_TCP_RTO_TIME 1000 /* RFC 6298; of 3 s, a caller waits for one in its 5 s */
+/* Milliseconds to the next try at most, however late acknowledgements came before (RFC 6298 section
+ * 2.4): twelve such, and the connection is given up. */
+#define QR_LWIP_RTO_MAX_MS  60000
 #define TCP_QUEUE_OOSEQ     1
 #define TCP_OOSEQ_MAX_PBUFS 3 /* of a connection: one full segment; the rest is sent again */
 #define LWIP_TCP_SACK_OUT   0

@@ -798,6 +798,48 @@ static void test_port_tcp_ends_a_document_without_length_by_closing(void **state
     assert_int_equal(rig.stats.connectionsOpen, 0);
 }
 
+/* Until nothing more comes for longer than lwIP's own timer would take. Returns the longest time
+ * between two frames. */
+static unsigned seconds_between_tries(void)
+{
+    unsigned quiet_s = 0, longest_s = 0;
+
+    while (quiet_s < 300) {
+        unsigned frames = peer.frames;
+        rig_run(1000);
+        quiet_s++;
+        if (peer.frames != frames) {
+            longest_s = quiet_s > longest_s ? quiet_s : longest_s;
+            quiet_s = 0;
+        }
+    }
+    return longest_s;
+}
+
+static void test_port_tcp_gives_up_a_peer_that_is_gone(void **state)
+{
+    (void)state;
+    rig_connect(&peer);
+    peer_say(&peer, LAST_REQUEST);
+    rig_settle();
+    assert_in_range(seconds_between_tries(), 59, 61);
+    rig_check_memory();
+}
+
+/* It had acknowledged a part of the reply, and then taken less than the rest of that segment. */
+static void test_port_tcp_gives_up_a_peer_that_shrank_its_window(void **state)
+{
+    (void)state;
+    rig_connect(&peer);
+    peer_say(&peer, LAST_REQUEST);
+    rig_settle();
+    peer.ack -= (uint32_t)peer.len - 27;
+    peer.window = 4;
+    peer_ack(&peer);
+    (void)seconds_between_tries();
+    rig_check_memory();
+}
+
 static void test_port_tcp_closes_when_both_close_at_once(void **state)
 {
     (void)state;
@@ -1471,6 +1513,8 @@ int main(void)
         TEST(test_port_tcp_keeps_no_time_wait_when_the_client_closes_as_told),
         TEST(test_port_tcp_closes_itself_when_the_client_does_not),
         TEST(test_port_tcp_ends_a_document_without_length_by_closing),
+        TEST(test_port_tcp_gives_up_a_peer_that_is_gone),
+        TEST(test_port_tcp_gives_up_a_peer_that_shrank_its_window),
         TEST(test_port_tcp_closes_when_both_close_at_once),
         TEST(test_port_tcp_sends_a_reply_again_that_is_lost_twice_while_its_caller_waits),
         TEST(test_port_tcp_serves_again_after_more_syns_than_there_is_room_for),
