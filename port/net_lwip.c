@@ -87,11 +87,16 @@ static size_t first_noted, n_noted;
 
 _Static_assert(LWIP_SOCKET_OFFSET == 0, "a socket is an index");
 
+static size_t wrapped(size_t place)
+{
+    return place < MEMP_NUM_NETCONN ? place : place - MEMP_NUM_NETCONN;
+}
+
 static void note(int socket)
 {
     if (!watched[socket].noted) {
         watched[socket].noted = true;
-        noted[(first_noted + n_noted) % MEMP_NUM_NETCONN] = (uint16_t)socket;
+        noted[wrapped(first_noted + n_noted)] = (uint16_t)socket;
         n_noted++;
     }
 }
@@ -100,7 +105,7 @@ static int take_noted(void)
 {
     int socket = noted[first_noted];
 
-    first_noted = (first_noted + 1) % MEMP_NUM_NETCONN;
+    first_noted = wrapped(first_noted + 1);
     n_noted--;
     watched[socket].noted = false;
     return socket;
@@ -121,8 +126,8 @@ static bool has_come(const struct lwip_sock *sock)
 {
     const struct netconn *conn = sock->conn;
 
-    return sock->lastdata.pbuf != NULL || (conn->flags & NETCONN_FIN_RX_PENDING) != 0 ||
-           (sys_mbox_valid(&conn->recvmbox) && conn->recvmbox.used != 0) ||
+    return (sys_mbox_valid(&conn->recvmbox) && conn->recvmbox.used != 0) ||
+           sock->lastdata.pbuf != NULL || (conn->flags & NETCONN_FIN_RX_PENDING) != 0 ||
            (sys_mbox_valid(&conn->acceptmbox) && conn->acceptmbox.used != 0);
 }
 

@@ -410,8 +410,8 @@ static uint64_t accept_look_ms(const struct qr_server *server)
 /* Whether an event was stored that those who wait have not been told. */
 static bool has_news(const struct qr_server *server)
 {
-    return server->handler->news != NULL && *server->handler->news != server->news &&
-           server->stats->connectionsWaiting != 0;
+    return server->stats->connectionsWaiting != 0 && server->handler->news != NULL &&
+           *server->handler->news != server->news;
 }
 
 /* The tags of all that is watched. */
