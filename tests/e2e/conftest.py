@@ -330,6 +330,10 @@ class Raw:
     def finish(self):
         self.sock.shutdown(socket.SHUT_WR)
 
+    def wait(self):
+        """Until a reply begins."""
+        assert self.sock.recv(1, socket.MSG_PEEK) != b""
+
     def reply(self, head_only=False, begun=b""):
         """begun: bytes of it that were read already."""
         return read_reply(self.file, head_only, begun)

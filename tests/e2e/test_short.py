@@ -59,6 +59,7 @@ def exercise(server):
     with server.raw(receive_bytes=4096) as slow:
         target = f"/status?since={server.seq0}&limit=65535"
         slow.send(f"GET {target} HTTP/1.1\r\nHost: q\r\n\r\n".encode())
+        slow.wait()
         assert server.quit("G", "meanwhile").body == HANDLED
         document = slow.reply().json()
     assert len(document["events"]) + document["missed"] == 250
