@@ -92,7 +92,7 @@
  * clients see that it lives: a comment at least every 15 s is promised. */
 #define QR_HEARTBEAT_MS 12000
 
-/* ---- connections (src/conn, src/server) ---- */
+/* ---- connections (src/conn, src/slots, src/server) ---- */
 
 /* Connections at once. OpenIM keeps up to 16 idle ones for days (2 for each of 8 services); the
  * rest is for those who poll. Past it: the newest waits in the listen backlog. */

@@ -1,16 +1,10 @@
 #include "server.h"
 
-#include <string.h>
-
 /* The longest sleep; nothing depends on it. */
 #define WAIT_MAX_MS 60000u
 
-/* The network tells of a connection by its slot's number, and so of the listener; it also ends the
- * list of free slots. */
+/* The network tells of a connection by its slot's number, and so of the listener. */
 #define LISTENER QR_CONNS_MAX
-#define NO_SLOT  QR_CONNS_MAX
-
-_Static_assert(QR_CONNS_MAX < UINT16_MAX, "a tag is a slot's number");
 
 int qr_server_open(struct qr_server *server, const struct qr_net *net,
                    const struct qr_handler *handler, struct qr_stats *stats, uint16_t port)
@@ -22,23 +16,10 @@ int qr_server_open(struct qr_server *server, const struct qr_net *net,
     server->news = 0;
     server->news_again_ms = 0;
     server->accept_again_ms = 0;
-    server->grace_ms = QR_GRACE_MS;
-    server->grace_used_ms = 0;
-    server->looked_ms = 0;
     server->due_ms = UINT64_MAX;
-    server->full_until_ms = 0;
-    server->victim = NULL;
     server->sender = 0;
     server->n_ready = 0;
-    server->free = 0;
-    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        server->slots[i].socket = -1;
-        server->slots[i].next_free = (uint16_t)(i + 1);
-    }
-    server->n_wanting = 0;
-    server->desks_kept = QR_DESKS_MAX < QR_CONNS_MAX;
-    server->at_last_desk = NULL;
-    qr_desks_init(&server->desks, server->all_desks, QR_DESKS_MAX);
+    qr_slots_init(&server->slots, stats);
     server->listener = net->listen(net->ctx, port, LISTENER);
     server->accepts = server->listener >= 0;
     return server->listener < 0 ? server->listener : 0;
@@ -51,276 +32,22 @@ static void note_until(uint64_t *earliest_ms, uint64_t at_ms)
     }
 }
 
-/* ---- slots ---- */
-
-static uint16_t number_of(const struct qr_server *server, const struct qr_slot *slot)
-{
-    return (uint16_t)(slot - server->slots);
-}
-
-static void want_no_desk(struct qr_server *server, struct qr_slot *slot)
-{
-    server->n_wanting -= slot->wants_desk_ms != 0;
-    slot->wants_desk_ms = 0;
-}
+/* ---- ending ---- */
 
 static void release(struct qr_server *server, struct qr_slot *slot)
 {
-    want_no_desk(server, slot);
-    server->stats->connectionsWaiting -= qr_conn_waits(&slot->conn);
     if (slot->conn.cut_off) {
         server->net->abort(server->net->ctx, slot->socket);
     } else {
         server->net->close(server->net->ctx, slot->socket);
     }
-    qr_conn_close(&slot->conn);
-    slot->socket = -1;
-    slot->next_free = server->free;
-    server->free = number_of(server, slot);
-    server->stats->connectionsOpen--;
+    qr_slots_close(&server->slots, slot);
 }
 
-/* How readily a connection is given up for a new one; DESIGN.md tells why in this order. */
-enum standing { KEPT, WAITS, SLOW, IDLE_POLLER, WITHOUT_REQUEST, TOLD_TO_CLOSE };
-
-static bool is_kept(const struct qr_conn *conn)
-{
-    /* At most QR_CONNS_MAX - QR_CONNS_SPARE are: they have had a reply without Connection: close.
-     */
-    return conn->use == QR_CONN_CALLER && conn->state != QR_CONN_CLOSING;
-}
-
-/* Whose request waits for a desk is not idle. */
-static bool is_idle_poller(const struct qr_slot *slot)
-{
-    return slot->conn.use == QR_CONN_POLLER && qr_conn_idle(&slot->conn) &&
-           slot->wants_desk_ms == 0;
-}
-
-static uint64_t busy_since_ms(const struct qr_slot *slot)
-{
-    return slot->conn.use == QR_CONN_POLLER && slot->wants_desk_ms != 0 ? slot->wants_desk_ms
-                                                                        : slot->conn.since_ms;
-}
-
-/* Uptime from which it may be given up; UINT64_MAX: it may not. There is always a grace: nobody is
- * slow before a wait has seen what came with it. */
-static uint64_t kept_until_ms(const struct qr_server *server, const struct qr_slot *slot)
-{
-    const struct qr_conn *conn = &slot->conn;
-
-    if (is_kept(conn)) {
-        return UINT64_MAX;
-    }
-    if (conn->state == QR_CONN_CLOSING || qr_conn_waits(conn) || is_idle_poller(slot)) {
-        return 0;
-    }
-    return busy_since_ms(slot) + server->grace_ms;
-}
-
-static enum standing standing_of(const struct qr_server *server, const struct qr_slot *slot)
-{
-    const struct qr_conn *conn = &slot->conn;
-    uint64_t now_ms = server->looked_ms;
-
-    if (now_ms < kept_until_ms(server, slot)) {
-        return KEPT;
-    }
-    if (conn->state == QR_CONN_CLOSING) {
-        return TOLD_TO_CLOSE;
-    }
-    if (qr_conn_waits(conn)) {
-        return WAITS;
-    }
-    if (is_idle_poller(slot)) {
-        return IDLE_POLLER;
-    }
-    return conn->state == QR_CONN_READING && now_ms >= busy_since_ms(slot) + QR_GRACE_MS
-               ? WITHOUT_REQUEST
-               : SLOW;
-}
-
-/* The connection to give up: of the highest standing, and of those the longest so. NULL: none. */
-static struct qr_slot *find_victim(struct qr_server *server)
-{
-    struct qr_slot *victim = NULL;
-    enum standing highest = KEPT;
-
-    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        struct qr_slot *slot = &server->slots[i];
-        enum standing standing = slot->socket < 0 ? KEPT : standing_of(server, slot);
-        if (standing == KEPT || standing < highest) {
-            continue;
-        }
-        if (standing > highest || slot->conn.since_ms < victim->conn.since_ms) {
-            victim = slot;
-            highest = standing;
-        }
-    }
-    return victim;
-}
-
-static void shorten_grace(struct qr_server *server, const struct qr_now *now)
-{
-    uint32_t shorter_ms = server->grace_ms - server->grace_ms / 4;
-
-    server->grace_ms = shorter_ms > QR_GRACE_LEAST_MS ? shorter_ms : QR_GRACE_LEAST_MS;
-    server->grace_used_ms = now->uptime_ms;
-}
-
-/* Who takes no reply is cut off: what is kept for it to be sent would stay. */
 static void give_up(struct qr_server *server, struct qr_slot *slot, const struct qr_now *now)
 {
-    enum standing standing = standing_of(server, slot);
-
-    if (standing == SLOW || standing == WITHOUT_REQUEST) {
-        shorten_grace(server, now);
-    }
-    slot->conn.cut_off = slot->conn.state == QR_CONN_REPLYING;
-    server->stats->connectionsDropped++;
+    qr_slots_give_up(&server->slots, slot, now);
     release(server, slot);
-}
-
-/* Whether a slot is free or can be freed. All connections are looked at only when the victim known
- * is none any more, and one that was to be kept may have become one. A grace that has become
- * shorter meanwhile does no harm: it does when one is given up, so that full_until_ms is over. */
-static bool has_room(struct qr_server *server, const struct qr_now *now)
-{
-    struct qr_slot *victim = server->victim;
-
-    if (server->free != NO_SLOT) {
-        return true;
-    }
-    if (victim != NULL && standing_of(server, victim) != KEPT) {
-        return true;
-    }
-    if (now->uptime_ms < server->full_until_ms) {
-        return false;
-    }
-    server->victim = find_victim(server);
-    server->full_until_ms = UINT64_MAX;
-    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        note_until(&server->full_until_ms, kept_until_ms(server, &server->slots[i]));
-    }
-    return server->victim != NULL;
-}
-
-/* ---- desks ---- */
-
-/* Uptime from which it has had its desk for long enough, if others want one; UINT64_MAX: never.
- * Those who wait for events are few. A caller's grace is not shortened. */
-static uint64_t desk_until_ms(const struct qr_server *server, const struct qr_slot *slot)
-{
-    const struct qr_conn *conn = &slot->conn;
-    uint64_t since_ms;
-
-    if (slot->socket < 0 || conn->desk == NULL || qr_conn_waits(conn)) {
-        return UINT64_MAX;
-    }
-    since_ms = conn->since_ms > conn->desk->since_ms ? conn->since_ms : conn->desk->since_ms;
-    return since_ms + (conn->use == QR_CONN_CALLER ? QR_GRACE_MS : server->grace_ms);
-}
-
-/* Who has had its desk for too long, and of those the longest. NULL: nobody. */
-static struct qr_slot *find_desk_victim(struct qr_server *server)
-{
-    struct qr_slot *victim = NULL;
-    uint64_t earliest_ms = UINT64_MAX;
-
-    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        uint64_t until_ms = desk_until_ms(server, &server->slots[i]);
-        if (until_ms <= server->looked_ms && until_ms < earliest_ms) {
-            victim = &server->slots[i];
-            earliest_ms = until_ms;
-        }
-    }
-    return victim;
-}
-
-/* Who has waited the longest for a desk. */
-static struct qr_slot *find_wanting(struct qr_server *server)
-{
-    struct qr_slot *first = NULL;
-
-    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        struct qr_slot *slot = &server->slots[i];
-        if (slot->socket >= 0 && slot->wants_desk_ms != 0 &&
-            (first == NULL || slot->wants_desk_ms < first->wants_desk_ms)) {
-            first = slot;
-        }
-    }
-    return first;
-}
-
-static void want_desk(struct qr_server *server, struct qr_slot *slot, const struct qr_now *now)
-{
-    if (slot->wants_desk_ms == 0) {
-        slot->wants_desk_ms = now->uptime_ms != 0 ? now->uptime_ms : 1;
-        server->n_wanting++;
-        server->stats->desksFull++;
-    }
-}
-
-/* Takes the last desk, if what has come is a whole callback. Returns how much that is, or SIZE_MAX
- * where receiving tells what has come instead; 0: it is none. */
-static size_t try_last_desk(struct qr_server *server, struct qr_slot *slot,
-                            const struct qr_now *now)
-{
-    char *room;
-    size_t len = qr_conn_rx_room(&slot->conn, &room, now);
-    int result = server->net->peek(server->net->ctx, slot->socket, room, len);
-
-    if (result <= 0) {
-        return SIZE_MAX;
-    }
-    server->at_last_desk = slot;
-    return qr_conn_try(&slot->conn, (size_t)result);
-}
-
-/* How much it may receive: SIZE_MAX, or a callback's length. 0: it waits for a desk. */
-static size_t may_receive(struct qr_server *server, struct qr_slot *slot, const struct qr_now *now)
-{
-    size_t len = 0;
-
-    if (slot->conn.desk != NULL || slot->conn.state != QR_CONN_READING) {
-        return SIZE_MAX;
-    }
-    if (server->n_wanting == 0 && server->desks.n_free > server->desks_kept) {
-        return SIZE_MAX;
-    }
-    if (server->desks.n_free != 0 && server->desks_kept != 0) {
-        len = try_last_desk(server, slot, now);
-    }
-    if (len == 0) {
-        want_desk(server, slot, now);
-    } else {
-        want_no_desk(server, slot);
-    }
-    return len;
-}
-
-/* The last desk is always free again at the end of a turn. Only who has not taken the replies
- * before does not take this one. */
-static void leave_last_desk(struct qr_server *server, struct qr_slot *slot)
-{
-    if (server->at_last_desk == slot && server->desks.n_free == 0 &&
-        slot->conn.state == QR_CONN_REPLYING) {
-        slot->conn.dead = slot->conn.cut_off = true;
-        server->stats->connectionsDropped++;
-    }
-    server->at_last_desk = NULL;
-}
-
-/* When a desk may be had for who waits; UINT64_MAX: when one is given back. */
-static uint64_t desk_look_ms(const struct qr_server *server)
-{
-    uint64_t earliest_ms = UINT64_MAX;
-
-    for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        uint64_t until_ms = desk_until_ms(server, &server->slots[i]);
-        earliest_ms = until_ms < earliest_ms ? until_ms : earliest_ms;
-    }
-    return earliest_ms;
 }
 
 /* ---- waiting ---- */
@@ -345,8 +72,8 @@ static void find_due(struct qr_server *server)
 {
     server->due_ms = UINT64_MAX;
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        if (server->slots[i].socket >= 0) {
-            note_until(&server->due_ms, due_ms(server, &server->slots[i]));
+        if (server->slots.all[i].socket >= 0) {
+            note_until(&server->due_ms, due_ms(server, &server->slots.all[i]));
         }
     }
 }
@@ -355,18 +82,7 @@ static void find_due(struct qr_server *server)
 static void note_times(struct qr_server *server, const struct qr_slot *slot)
 {
     note_until(&server->due_ms, due_ms(server, slot));
-    note_until(&server->full_until_ms, kept_until_ms(server, slot));
-}
-
-/* A wait that began at begin_ms has ended. A network that is behind with what came lets nobody look
- * slow, but for a while only: a flood may keep it so. */
-static void note_looked(struct qr_server *server, uint64_t begin_ms, uint64_t looked_before_ms)
-{
-    uint64_t at_least_ms = begin_ms > QR_GRACE_MS ? begin_ms - QR_GRACE_MS : 0;
-
-    if (!server->net->caught_up(server->net->ctx)) {
-        server->looked_ms = looked_before_ms > at_least_ms ? looked_before_ms : at_least_ms;
-    }
+    qr_slots_note(&server->slots, slot);
 }
 
 /* A listener that is not watched keeps connections in its backlog; accepting them without a slot
@@ -378,10 +94,7 @@ static bool may_accept(struct qr_server *server, const struct qr_now *now)
     if (server->listener < 0 || now->uptime_ms < server->accept_again_ms) {
         return false;
     }
-    if (now->uptime_ms - server->grace_used_ms >= QR_GRACE_REST_MS) {
-        server->grace_ms = QR_GRACE_MS;
-    }
-    room = has_room(server, now);
+    room = qr_slots_have_room(&server->slots, now);
     if (!room && !server->full) {
         server->stats->connectionsFull++;
     }
@@ -404,7 +117,7 @@ static uint64_t accept_look_ms(const struct qr_server *server)
     if (server->listener < 0) {
         return UINT64_MAX;
     }
-    return server->full ? server->full_until_ms : server->accept_again_ms;
+    return server->full ? server->slots.full_until_ms : server->accept_again_ms;
 }
 
 /* Whether an event was stored that those who wait have not been told. */
@@ -420,7 +133,7 @@ static size_t all_watched(const struct qr_server *server, uint16_t *tags)
     size_t n = 0;
 
     for (uint16_t i = 0; i < QR_CONNS_MAX; i++) {
-        if (server->slots[i].socket >= 0) {
+        if (server->slots.all[i].socket >= 0) {
             tags[n++] = i;
         }
     }
@@ -437,8 +150,8 @@ static uint32_t timeout(struct qr_server *server, const struct qr_now *now, uint
         find_due(server);
     }
     at_most_ms = until(server->due_ms, now, at_most_ms);
-    if (server->n_wanting != 0) {
-        at_most_ms = until(desk_look_ms(server), now, at_most_ms);
+    if (server->slots.n_wanting != 0) {
+        at_most_ms = until(qr_slots_desk_look_ms(&server->slots), now, at_most_ms);
     }
     if (has_news(server)) {
         at_most_ms = until(server->news_again_ms, now, at_most_ms);
@@ -448,11 +161,11 @@ static uint32_t timeout(struct qr_server *server, const struct qr_now *now, uint
 
 void qr_server_wait(struct qr_server *server, const struct qr_now *now, uint32_t max_ms)
 {
-    uint64_t looked_before_ms = server->looked_ms;
+    uint64_t looked_before_ms = server->slots.looked_ms;
     bool accepts;
     int result;
 
-    server->looked_ms = now->uptime_ms;
+    server->slots.looked_ms = now->uptime_ms;
     accepts = may_accept(server, now);
     if (accepts != server->accepts) {
         server->accepts = accepts;
@@ -460,7 +173,9 @@ void qr_server_wait(struct qr_server *server, const struct qr_now *now, uint32_t
     }
     result = server->net->wait(server->net->ctx, server->ready, QR_CONNS_MAX + 1,
                                timeout(server, now, max_ms < WAIT_MAX_MS ? max_ms : WAIT_MAX_MS));
-    note_looked(server, now->uptime_ms, looked_before_ms);
+    if (!server->net->caught_up(server->net->ctx)) {
+        qr_slots_note_behind(&server->slots, now->uptime_ms, looked_before_ms);
+    }
     if (result < 0) {
         /* Nothing is known: look at everything, which finds out what is the matter. */
         server->stats->networkNoMemory += result == QR_NET_NO_MEMORY;
@@ -481,6 +196,41 @@ static void count_failure(struct qr_server *server, struct qr_slot *slot, int re
     }
     server->stats->connectionsReset++;
     slot->conn.dead = true;
+}
+
+/* What has come is looked at in place: the last desk is for a whole callback. Returns how much that
+ * is, or SIZE_MAX where receiving tells what has come instead; 0: it is none. */
+static size_t try_last_desk(struct qr_server *server, struct qr_slot *slot,
+                            const struct qr_now *now)
+{
+    char *room;
+    size_t len = qr_conn_rx_room(&slot->conn, &room, now);
+    int result = server->net->peek(server->net->ctx, slot->socket, room, len);
+
+    return result <= 0 ? SIZE_MAX : qr_slots_try_last_desk(&server->slots, slot, (size_t)result);
+}
+
+/* How much it may receive: SIZE_MAX, or a callback's length. 0: it waits for a desk. */
+static size_t may_receive(struct qr_server *server, struct qr_slot *slot, const struct qr_now *now)
+{
+    struct qr_slots *slots = &server->slots;
+    size_t len = 0;
+
+    if (slot->conn.desk != NULL || slot->conn.state != QR_CONN_READING) {
+        return SIZE_MAX;
+    }
+    if (slots->n_wanting == 0 && qr_slots_have_desk(slots)) {
+        return SIZE_MAX;
+    }
+    if (qr_slots_have_last_desk(slots)) {
+        len = try_last_desk(server, slot, now);
+    }
+    if (len == 0) {
+        qr_slots_want_desk(slots, slot, now);
+    } else {
+        qr_slots_want_no_desk(slots, slot);
+    }
+    return len;
 }
 
 static void receive(struct qr_server *server, struct qr_slot *slot, const struct qr_now *now)
@@ -545,17 +295,6 @@ static void finish(struct qr_server *server, struct qr_slot *slot)
     }
 }
 
-/* What the connection may do at its turn. */
-static void permit(struct qr_server *server, struct qr_slot *slot)
-{
-    bool short_of_slots = QR_CONNS_MAX - server->stats->connectionsOpen < QR_CONNS_SPARE;
-    bool stopping = server->listener < 0;
-
-    slot->conn.announce_close = short_of_slots || stopping;
-    slot->conn.may_wait = !stopping && (qr_conn_waits(&slot->conn) ||
-                                        server->stats->connectionsWaiting < QR_WAITERS_MAX);
-}
-
 /* Tells the network what the connection wants, where that has changed. */
 static void watch(struct qr_server *server, struct qr_slot *slot)
 {
@@ -565,7 +304,8 @@ static void watch(struct qr_server *server, struct qr_slot *slot)
     if (reads != slot->reads || writes != slot->writes) {
         slot->reads = reads;
         slot->writes = writes;
-        server->net->watch(server->net->ctx, slot->socket, number_of(server, slot), reads, writes);
+        server->net->watch(server->net->ctx, slot->socket, qr_slots_number(&server->slots, slot),
+                           reads, writes);
     }
 }
 
@@ -573,7 +313,7 @@ static void watch(struct qr_server *server, struct qr_slot *slot)
 static void end_turn(struct qr_server *server, struct qr_slot *slot, uint32_t waited)
 {
     server->stats->connectionsWaiting += qr_conn_waits(&slot->conn) - waited;
-    leave_last_desk(server, slot);
+    qr_slots_leave_last_desk(&server->slots, slot);
     if (slot->conn.dead || (server->listener < 0 && qr_conn_idle(&slot->conn))) {
         release(server, slot);
     } else {
@@ -587,7 +327,7 @@ static void serve_slot(struct qr_server *server, struct qr_slot *slot, bool read
 {
     uint32_t waited = qr_conn_waits(&slot->conn);
 
-    permit(server, slot);
+    qr_slots_permit(&server->slots, slot, server->listener < 0);
     if (waited && server->listener < 0) {
         qr_conn_stop_waiting(&slot->conn, now);
     } else if (waited && news) {
@@ -630,7 +370,7 @@ static struct qr_slot *take_sender(struct qr_server *server, uint16_t *senders, 
     number = senders[next];
     senders[next] = senders[n - 1];
     server->sender = (uint16_t)(number + 1);
-    return &server->slots[number];
+    return &server->slots.all[number];
 }
 
 /* A few pieces of all the replies that are under way, one each, in turn: however many there are,
@@ -640,7 +380,7 @@ static void send_on(struct qr_server *server, uint16_t *senders, size_t n, const
     for (unsigned left = QR_SENDS_A_TURN; left > 0 && n > 0; left--) {
         struct qr_slot *slot = take_sender(server, senders, n--);
         uint32_t waited = qr_conn_waits(&slot->conn);
-        permit(server, slot);
+        qr_slots_permit(&server->slots, slot, server->listener < 0);
         (void)send_pending(server, slot, now);
         finish(server, slot);
         end_turn(server, slot, waited);
@@ -655,7 +395,7 @@ static void serve_due(struct qr_server *server, const struct qr_now *now)
     }
     server->due_ms = UINT64_MAX;
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        struct qr_slot *slot = &server->slots[i];
+        struct qr_slot *slot = &server->slots.all[i];
         if (slot->socket < 0) {
             continue;
         }
@@ -678,7 +418,7 @@ static void serve_news(struct qr_server *server, const struct qr_now *now)
     server->news = *server->handler->news;
     server->news_again_ms = now->uptime_ms + QR_NEWS_REST_MS;
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        struct qr_slot *slot = &server->slots[i];
+        struct qr_slot *slot = &server->slots.all[i];
         if (slot->socket >= 0 && qr_conn_waits(&slot->conn) && !has_pending(slot)) {
             serve_slot(server, slot, false, true, now);
         }
@@ -688,17 +428,17 @@ static void serve_news(struct qr_server *server, const struct qr_now *now)
 /* Those who wait for a desk, the longest first, as long as there is one. */
 static void serve_wanting(struct qr_server *server, const struct qr_now *now)
 {
-    while (server->n_wanting != 0) {
-        struct qr_slot *slot = find_wanting(server);
+    while (server->slots.n_wanting != 0) {
+        struct qr_slot *slot = qr_slots_find_wanting(&server->slots);
         char *room;
-        if (server->desks.n_free <= server->desks_kept) {
-            struct qr_slot *victim = find_desk_victim(server);
+        if (!qr_slots_have_desk(&server->slots)) {
+            struct qr_slot *victim = qr_slots_find_desk_victim(&server->slots);
             if (victim == NULL) {
                 return;
             }
             give_up(server, victim, now);
         }
-        want_no_desk(server, slot);
+        qr_slots_want_no_desk(&server->slots, slot);
         (void)qr_conn_rx_room(&slot->conn, &room, now); /* takes it */
         serve_slot(server, slot, true, false, now);
     }
@@ -706,15 +446,14 @@ static void serve_wanting(struct qr_server *server, const struct qr_now *now)
 
 static bool accept_one(struct qr_server *server, const struct qr_now *now)
 {
-    struct qr_slot *victim = server->free == NO_SLOT ? find_victim(server) : NULL;
-    struct qr_slot *slot;
+    struct qr_slot *slot = qr_slots_for_newcomer(&server->slots);
     int socket;
 
-    if (server->free == NO_SLOT && victim == NULL) {
+    if (slot == NULL) {
         return false;
     }
     socket = server->net->accept(server->net->ctx, server->listener,
-                                 victim != NULL ? number_of(server, victim) : server->free);
+                                 qr_slots_number(&server->slots, slot));
     if (socket < 0) {
         if (socket != QR_NET_AGAIN) {
             server->stats->networkNoMemory++;
@@ -722,22 +461,11 @@ static bool accept_one(struct qr_server *server, const struct qr_now *now)
         }
         return false;
     }
-    if (victim != NULL) {
-        give_up(server, victim, now);
+    if (slot->socket >= 0) {
+        give_up(server, slot, now);
     }
-    slot = &server->slots[server->free];
-    server->free = slot->next_free;
-    slot->socket = socket;
-    slot->reads = true;
-    slot->writes = false;
-    slot->wants_desk_ms = 0;
-    qr_conn_open(&slot->conn, server->handler, server->stats, &server->desks, now);
-    note_times(server, slot);
+    note_times(server, qr_slots_open(&server->slots, socket, server->handler, now));
     server->stats->connectionsAccepted++;
-    server->stats->connectionsOpen++;
-    if (server->stats->connectionsOpen > server->stats->connectionsOpenMost) {
-        server->stats->connectionsOpenMost = server->stats->connectionsOpen;
-    }
     return true;
 }
 
@@ -751,9 +479,9 @@ void qr_server_serve(struct qr_server *server, const struct qr_now *now)
         uint16_t number = server->ready[i];
         if (number == LISTENER) {
             knocks = true;
-        } else if (!has_pending(&server->slots[number])) {
-            serve_slot(server, &server->slots[number], true, false, now);
-        } else if (serve_sender(server, &server->slots[number], true, now)) {
+        } else if (!has_pending(&server->slots.all[number])) {
+            serve_slot(server, &server->slots.all[number], true, false, now);
+        } else if (serve_sender(server, &server->slots.all[number], true, now)) {
             senders[n_senders++] = number;
         }
     }
@@ -772,7 +500,7 @@ uint32_t qr_server_count(const struct qr_server *server, enum qr_conn_state stat
     uint32_t count = 0;
 
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        count += server->slots[i].socket >= 0 && server->slots[i].conn.state == state;
+        count += server->slots.all[i].socket >= 0 && server->slots.all[i].conn.state == state;
     }
     return count;
 }
@@ -789,8 +517,8 @@ void qr_server_stop(struct qr_server *server)
         server->accepts = false;
     }
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        if (server->slots[i].socket >= 0 && qr_conn_idle(&server->slots[i].conn)) {
-            release(server, &server->slots[i]);
+        if (server->slots.all[i].socket >= 0 && qr_conn_idle(&server->slots.all[i].conn)) {
+            release(server, &server->slots.all[i]);
         }
     }
 }
@@ -804,8 +532,8 @@ void qr_server_close(struct qr_server *server)
 {
     qr_server_stop(server);
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        if (server->slots[i].socket >= 0) {
-            release(server, &server->slots[i]);
+        if (server->slots.all[i].socket >= 0) {
+            release(server, &server->slots.all[i]);
         }
     }
 }

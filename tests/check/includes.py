@@ -49,7 +49,8 @@ ROOMS = {
     "conn": BASE + ["handler", "http", "reply"],
     "api": DOCUMENT
     + ["callback", "events", "handler", "http", "metrics", "page", "rates", "status", "table"],
-    "server": BASE + ["conn", "net"],
+    "slots": BASE + ["conn"],
+    "server": BASE + ["conn", "net", "slots"],
     "board": [],
     "port": ["board", "net", "limits"],
     "client": BASE + ["json", "reply", "syntax"],

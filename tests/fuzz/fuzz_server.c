@@ -47,15 +47,16 @@ static void turn(uint32_t ms)
     qr_server_wait(&server, &now, UINT32_MAX);
     qr_server_serve(&server, &now);
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        open += server.slots[i].socket >= 0;
-        waiting += server.slots[i].socket >= 0 && qr_conn_waits(&server.slots[i].conn);
-        desks += server.slots[i].socket >= 0 && server.slots[i].conn.desk != NULL;
-        wanting += server.slots[i].socket >= 0 && server.slots[i].wants_desk_ms != 0;
+        open += server.slots.all[i].socket >= 0;
+        waiting += server.slots.all[i].socket >= 0 && qr_conn_waits(&server.slots.all[i].conn);
+        desks += server.slots.all[i].socket >= 0 && server.slots.all[i].conn.desk != NULL;
+        wanting += server.slots.all[i].socket >= 0 && server.slots.all[i].wants_desk_ms != 0;
     }
     FUZZ_HOLDS(fake_misuse()[0] == '\0');
     FUZZ_HOLDS(open == fake_open() && open == stats.connectionsOpen);
     FUZZ_HOLDS(waiting == stats.connectionsWaiting && waiting <= QR_WAITERS_MAX);
-    FUZZ_HOLDS(desks + server.desks.n_free == QR_DESKS_MAX && wanting == server.n_wanting);
+    FUZZ_HOLDS(desks + server.slots.desks.n_free == QR_DESKS_MAX &&
+               wanting == server.slots.n_wanting);
     FUZZ_HOLDS(open <= stats.connectionsOpenMost && stats.connectionsOpenMost <= QR_CONNS_MAX);
     FUZZ_HOLDS(stats.connectionsOpenMost <= stats.connectionsAccepted);
     FUZZ_HOLDS(stats.callbacks == stats.stored + stats.refused + stats.ignored);
@@ -131,7 +132,7 @@ static bool may_stay(const struct qr_slot *slot)
 static bool all_may_stay(void)
 {
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        if (server.slots[i].socket >= 0 && !may_stay(&server.slots[i])) {
+        if (server.slots.all[i].socket >= 0 && !may_stay(&server.slots.all[i])) {
             return false;
         }
     }

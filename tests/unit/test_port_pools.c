@@ -337,8 +337,8 @@ static void test_port_pools_serve_callers_while_all_desks_are_taken(void **state
 
     (void)state;
     rig_fill_ring(200, 20);
-    qr_desks_init(&rig.server.desks, rig.server.all_desks, 4);
-    rig.server.desks_kept = 1;
+    qr_desks_init(&rig.server.slots.desks, rig.server.slots.all_desks, 4);
+    rig.server.slots.desks_kept = 1;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         size_t len = strlen(cases[i].head);
         wire_reset();
@@ -351,7 +351,7 @@ static void test_port_pools_serve_callers_while_all_desks_are_taken(void **state
             peer_send(&crowd[j], ACK | PSH, head, len > cases[i].len ? len : cases[i].len);
         }
         rig_settle();
-        assert_int_equal(rig.server.desks.n_free, 1);
+        assert_int_equal(rig.server.slots.desks.n_free, 1);
         for (unsigned n = 0; n < 20; n++) {
             check_caller_served();
             rig_run(50);
@@ -364,7 +364,7 @@ static void test_port_pools_serve_callers_while_all_desks_are_taken(void **state
             peer_send(&crowd[j], RST | ACK, NULL, 0);
         }
         rig_settle();
-        assert_int_equal(rig.server.desks.n_free, 4);
+        assert_int_equal(rig.server.slots.desks.n_free, 4);
         rig_check_memory();
     }
 }

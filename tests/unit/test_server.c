@@ -81,7 +81,7 @@ static int teardown(void **state)
     qr_server_close(&server);
     assert_int_equal(fake_open(), 0);
     assert_int_equal(stats.connectionsOpen, 0);
-    assert_int_equal(server.n_wanting, 0);
+    assert_int_equal(server.slots.n_wanting, 0);
     assert_false(fake_listening());
     assert_string_equal(fake_misuse(), "");
     return 0;
@@ -676,7 +676,7 @@ static void test_server_gives_up_the_longest_idle_poller(void **state)
         assert_state(pollers[i], FAKE_CLOSED);
     }
     assert_int_equal(stats.connectionsDropped, COUNT(pollers));
-    assert_int_equal(server.grace_ms, QR_GRACE_MS); /* nobody was slow */
+    assert_int_equal(server.slots.grace_ms, QR_GRACE_MS); /* nobody was slow */
 }
 
 /* A table full of connections that bring no request, or take no reply. Returns the first one, which
@@ -825,7 +825,7 @@ static void test_server_shortens_the_grace_while_many_use_it_up(void **state)
             assert_true(turns < 1000);
         }
         assert_in_range(now.uptime_ms - begin_ms, QR_GRACE_MS, 3 * QR_GRACE_MS);
-        assert_int_equal(server.grace_ms, QR_GRACE_LEAST_MS);
+        assert_int_equal(server.slots.grace_ms, QR_GRACE_LEAST_MS);
     }
 }
 
@@ -841,7 +841,7 @@ static void test_server_gives_up_old_readers_rather_than_a_young_request(void **
         fake_set_room(reader, 10);
     }
     pass(2 * QR_GRACE_MS);
-    assert_int_equal(server.grace_ms, QR_GRACE_LEAST_MS);
+    assert_int_equal(server.slots.grace_ms, QR_GRACE_LEAST_MS);
     half = client_with("POST /callbackAfterQuitGroupCommand HTTP/1.1\r\nHost: a\r\n");
     for (int i = 0; i < 5; i++) {
         int reader = connect_client();
@@ -864,7 +864,7 @@ static void test_server_has_its_whole_grace_again_after_a_rest(void **state)
         (void)connect_client();
     }
     pass(2 * QR_GRACE_MS);
-    assert_int_equal(server.grace_ms, QR_GRACE_LEAST_MS);
+    assert_int_equal(server.slots.grace_ms, QR_GRACE_LEAST_MS);
     now.uptime_ms += QR_HEAD_TIMEOUT_MS; /* all are late, and go */
     settle();
     assert_int_equal(fake_open(), 0);
@@ -887,7 +887,7 @@ static void test_server_looks_at_each_before_it_is_given_up(void **state)
         (void)connect_client();
     }
     pass(2 * QR_GRACE_MS);
-    assert_int_equal(server.grace_ms, QR_GRACE_LEAST_MS);
+    assert_int_equal(server.slots.grace_ms, QR_GRACE_LEAST_MS);
     for (size_t i = 0; i < COUNT(callers); i++) {
         callers[i] = client_with(CALL);
         for (int j = 0; j < QR_CONNS_MAX; j++) {
@@ -962,7 +962,7 @@ static unsigned callers_kept(void)
     unsigned n = 0;
 
     for (size_t i = 0; i < QR_CONNS_MAX; i++) {
-        const struct qr_slot *slot = &server.slots[i];
+        const struct qr_slot *slot = &server.slots.all[i];
         n += slot->socket >= 0 && slot->conn.use == QR_CONN_CALLER &&
              slot->conn.state != QR_CONN_CLOSING;
     }
@@ -2259,8 +2259,8 @@ static void test_server_counts_connections_by_state(void **state)
 static void with_desks(size_t n)
 {
     start();
-    qr_desks_init(&server.desks, server.all_desks, n);
-    server.desks_kept = 1;
+    qr_desks_init(&server.slots.desks, server.slots.all_desks, n);
+    server.slots.desks_kept = 1;
 }
 
 /* Clients that hold all desks but the last. Returns the first one's number; the others follow. */
@@ -2275,7 +2275,7 @@ static int hold_desks(size_t n, const char *what, size_t room)
         send_text(client, what);
     }
     settle();
-    assert_int_equal(server.desks.n_free, 1);
+    assert_int_equal(server.slots.desks.n_free, 1);
     assert_int_equal(stats.desksFull, 0);
     return first;
 }
@@ -2288,7 +2288,7 @@ static void test_server_lends_no_desk_to_who_is_idle(void **state)
     with_desks(2);
     for (size_t i = 0; i < COUNT(callers); i++) {
         callers[i] = client_after(i % 3 == 0 ? POLL : CALL);
-        assert_int_equal(server.desks.n_free, 2);
+        assert_int_equal(server.slots.desks.n_free, 2);
     }
     for (size_t i = 0; i < COUNT(callers); i++) {
         send_text(callers[i], CALL CALL);
@@ -2302,7 +2302,7 @@ static void test_server_lends_no_desk_to_who_is_idle(void **state)
     for (size_t i = 0; i < COUNT(callers); i++) {
         send_text(callers[i], "\r\n"); /* nothing of a request */
         settle();
-        assert_int_equal(server.desks.n_free, 2);
+        assert_int_equal(server.slots.desks.n_free, 2);
     }
 }
 
@@ -2326,7 +2326,7 @@ static void test_server_has_its_desks_back_whatever_happens(void **state)
             with_desks(3);
             client = client_with(sent[i]);
             settle();
-            assert_true(server.desks.n_free >= 2);
+            assert_true(server.slots.desks.n_free >= 2);
             if (how == 0) {
                 fake_reset(client);
             } else if (how == 1) {
@@ -2338,7 +2338,7 @@ static void test_server_has_its_desks_back_whatever_happens(void **state)
                 fake_reset(client);
             }
             settle();
-            assert_int_equal(server.desks.n_free, 3);
+            assert_int_equal(server.slots.desks.n_free, 3);
             assert_int_equal(fake_open(), 0);
         }
     }
@@ -2364,7 +2364,7 @@ static void test_server_serves_whole_callbacks_at_once_without_a_free_desk(void 
             assert_reply(old[j]);
             assert_reply(fresh);
             assert_reply(fresh);
-            assert_int_equal(server.desks.n_free, 1);
+            assert_int_equal(server.slots.desks.n_free, 1);
         }
         assert_int_equal(now.uptime_ms, begin_ms);
         assert_int_equal(stats.desksFull, 0);
@@ -2432,8 +2432,8 @@ static void test_server_takes_a_desk_back_from_a_slow_caller(void **state)
     caller = client_after(CALL);
     send_text(caller, SLOW_HEAD);
     settle();
-    server.grace_ms = QR_GRACE_LEAST_MS;
-    server.grace_used_ms = now.uptime_ms;
+    server.slots.grace_ms = QR_GRACE_LEAST_MS;
+    server.slots.grace_used_ms = now.uptime_ms;
     client = client_with(HEALTH);
     pass(QR_GRACE_MS - 1);
     assert_state(caller, FAKE_OPEN);
@@ -2495,12 +2495,12 @@ static void test_server_lets_go_who_waits_for_a_desk(void **state)
     fake_reset(client);
     settle();
     assert_int_equal(fake_open(), 1);
-    assert_int_equal(server.n_wanting, 0);
+    assert_int_equal(server.slots.n_wanting, 0);
     (void)client_with(HEALTH);
     settle();
     qr_server_stop(&server);
     settle();
-    assert_int_equal(server.n_wanting, 0);
+    assert_int_equal(server.slots.n_wanting, 0);
 }
 
 /* A poller whose request waits is not idle: it is not the first to go when slots are short. */
@@ -2543,7 +2543,7 @@ static void test_server_has_the_last_desk_back_at_once(void **state)
     settle();
     assert_state(caller, FAKE_RESET);
     assert_int_equal(stats.connectionsDropped, 1);
-    assert_int_equal(server.desks.n_free, 1);
+    assert_int_equal(server.slots.desks.n_free, 1);
     caller = client_with("POST /status HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
     settle();
     assert_true(has_reply(caller));
@@ -2552,7 +2552,7 @@ static void test_server_has_the_last_desk_back_at_once(void **state)
     settle();
     assert_reply(caller);
     assert_int_equal(fake_unread(caller), strlen(SLOW_HEAD));
-    assert_int_equal(server.desks.n_free, 1);
+    assert_int_equal(server.slots.desks.n_free, 1);
 }
 
 int main(void)
