@@ -99,7 +99,6 @@ static bool has_unread(const struct tcp_pcb *pcb)
 bool qr_room_to_receive(const struct tcp_pcb *pcb, unsigned long seqno, const struct pbuf *p)
 {
     size_t left = PBUF_POOL_SIZE - lwip_stats.memp[MEMP_PBUF_POOL]->used;
-
     bool early = TCP_SEQ_GT((u32_t)seqno, pcb->rcv_nxt);
 
     if (p->tot_len == 0) {

@@ -149,16 +149,13 @@ static struct qr_slot *find_victim(struct qr_slots *slots)
     return victim;
 }
 
-static void note_full_until(struct qr_slots *slots, uint64_t at_ms)
-{
-    if (at_ms < slots->full_until_ms) {
-        slots->full_until_ms = at_ms;
-    }
-}
-
 void qr_slots_note(struct qr_slots *slots, const struct qr_slot *slot)
 {
-    note_full_until(slots, kept_until_ms(slots, slot));
+    uint64_t until_ms = kept_until_ms(slots, slot);
+
+    if (until_ms < slots->full_until_ms) {
+        slots->full_until_ms = until_ms;
+    }
 }
 
 /* A network that is behind with what came lets nobody look slow, but for a while only: a flood may
